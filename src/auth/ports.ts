@@ -1,0 +1,54 @@
+import type { Identity, Secret, TokenScope } from '../kernel/index.ts';
+
+/** Who is calling, and with what. */
+export interface Caller {
+  readonly identity: Identity;
+  readonly scopes: ReadonlySet<TokenScope>;
+  readonly tokenId: string;
+  readonly tokenLabel: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** An access token as people may see it; the secret is never part of it. */
+export interface AccessTokenInfo {
+  readonly id: string;
+  readonly subject: string;
+  readonly user: string;
+  readonly label: string;
+  readonly scopes: readonly TokenScope[];
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly lastUsedAt: number | null;
+  /** Id of the token that it was derived from by the vendor's token endpoint, else null. */
+  readonly parent: string | null;
+}
+
+/** What a new access token needs. */
+export interface NewAccessToken {
+  readonly user: string;
+  readonly label: string;
+  readonly scopes: readonly TokenScope[];
+  /** Milliseconds; undefined takes the configured default. Above the maximum it is a fault. */
+  readonly lifeMs?: number;
+}
+
+/** Access tokens: shown once, stored as a keyed hash. */
+export interface AccessTokens extends AsyncDisposable {
+  create(wanted: NewAccessToken): Promise<{ readonly token: Secret; readonly info: AccessTokenInfo }>;
+  /** All tokens, or those of one user. */
+  list(user?: string): Promise<AccessTokenInfo[]>;
+  /** Ends a token and what was derived from it, on all replicas within 1 s. False when there is none. */
+  revoke(id: string): Promise<boolean>;
+  /** Synchronous while the token was seen in the last second. Throws GatewayError GW_UNAUTHENTICATED or GW_STORE_UNAVAILABLE. */
+  authenticate(token: string): Caller | Promise<Caller>;
+}
+
+/** The caller's credential as read from a request. */
+export interface PresentedCredential {
+  readonly scheme: 'bearer' | 'basic';
+  /** User name of Basic, else null. When present it must be the owner's user name. */
+  readonly username: string | null;
+  readonly token: string;
+}

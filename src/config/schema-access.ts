@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { duration, name } from './values.ts';
+
+const ruleMatch = z
+  .strictObject({
+    user: z.string().optional().describe('Exactly this user name.'),
+    userPattern: z.string().optional().describe('Regular expression for the whole user name; its groups are $1, $2, …'),
+    group: z.string().optional().describe('Member of this group.'),
+    queue: z.string().optional().describe('Only on this queue.'),
+  })
+  .refine((match) => match.user !== undefined || match.userPattern !== undefined || match.group !== undefined, {
+    error: 'needs user, userPattern or group',
+  });
+
+const rule = z
+  .strictObject({
+    match: ruleMatch.describe('Whom the rule concerns; all given keys must fit.'),
+    account: z.string().optional().describe('vovserver account of its own; $1, $2, … stand for groups of userPattern.'),
+    shared: name().optional().describe('vovserver account shared with others.'),
+    deny: z.literal(true).optional().describe('No vovserver account.'),
+  })
+  .refine((r) => [r.account, r.shared, r.deny].filter((v) => v !== undefined).length === 1, {
+    error: 'needs exactly one of account, shared, deny',
+  });
+
+export const identitySchema = z.strictObject({
+  groups: z
+    .record(name(), z.array(z.string()))
+    .default({})
+    .describe('Groups kept in this file: name and list of user names.'),
+  rules: z
+    .array(rule)
+    .default([{ match: { userPattern: '([a-z_][a-z0-9_-]{0,31})' }, account: '$1' }])
+    .describe('Which vovserver account an identity has; the first rule that fits decides, none means no account.'),
+});
+
+export const accessTokensSchema = z.strictObject({
+  maxLife: duration()
+    .default(90 * 86_400_000)
+    .describe('Longest life of an access token.'),
+  defaultLife: duration()
+    .default(30 * 86_400_000)
+    .describe('Life of an access token that names none.'),
+  derivedLife: duration()
+    .default(12 * 3_600_000)
+    .describe('Life of a token from the vendor’s token endpoint; it never outlives its parent.'),
+});
+
+const routeClass = z.enum(['read', 'list', 'submit', 'control']);
+
+export const accessSchema = z.strictObject({
+  extraRoutes: z
+    .array(
+      z.strictObject({
+        method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE']).describe('The method to open.'),
+        template: z
+          .string()
+          .regex(/^\/api\/v3\/[A-Za-z0-9_/{}-]+$/, 'must be a path under /api/v3/ with {name} for variable segments')
+          .describe('Path with {name} for variable segments, for example /api/v3/sets/{id}.'),
+        class: routeClass.describe('Its class: decides scope and limits.'),
+      }),
+    )
+    .default([])
+    .describe('Further writes to open. Reads under /api/v3/ are open without being listed.'),
+});
+
+const bucket = z.strictObject({
+  requests: z.number().int().min(1).describe('Requests that fit into the window; also the largest burst.'),
+  window: duration().describe('The window.'),
+});
+
+const policy = z.strictObject({
+  all: bucket.optional().describe('All calls together.'),
+  read: bucket.optional().describe('Single reads.'),
+  list: bucket.optional().describe('Lists and queries.'),
+  submit: bucket.optional().describe('Submissions.'),
+  control: bucket.optional().describe('Stop, modify, forget.'),
+});
+
+export const limitsSchema = z.strictObject({
+  mode: z.enum(['enforce', 'observe', 'off']).default('enforce').describe('observe: decide and report, but let pass.'),
+  identity: policy
+    .default({ all: { requests: 600, window: 60_000 } })
+    .describe('Limits of one identity, over all its tokens and all replicas.'),
+  groups: z
+    .record(name(), policy)
+    .default({})
+    .describe(
+      'Limits of one identity that is member of the group, in place of `identity`; the first group listed here wins.',
+    ),
+  address: bucket
+    .default({ requests: 6000, window: 60_000 })
+    .describe('Limit of one address before anything else is looked at; /64 for IPv6.'),
+  attempts: bucket
+    .default({ requests: 10, window: 300_000 })
+    .describe('Failed sign-in attempts of one address, and of one token id.'),
+});

@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { duration, name, path, port } from './values.ts';
+
+const spkiPin = z
+  .string()
+  .regex(
+    /^sha256\/[A-Za-z0-9+/]{43}=$/,
+    'must be sha256/ and 44 characters of base64; `vovgw pin fetch <url>` prints it',
+  );
+
+export const queueTlsSchema = z.strictObject({
+  verify: z
+    .enum(['ca', 'pin', 'ca+pin', 'none'])
+    .default('ca')
+    .describe(
+      'ca: a trusted authority signed it for this name. pin: its public key is in pins. none: nothing is checked.',
+    ),
+  caFile: path().optional().describe('CA bundle, PEM, instead of the system’s authorities. Re-read when it changes.'),
+  pins: z
+    .array(spkiPin)
+    .default([])
+    .describe('SHA-256 of the public keys that are accepted: the current and the next.'),
+  serverName: z.string().optional().describe('Name to send (SNI) and verify instead of the host of the URL.'),
+  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Lowest TLS version towards vovserver.'),
+  certFile: path().optional().describe('Client certificate, PEM. Re-read when it changes.'),
+  keyFile: path().optional().describe('Key of the client certificate, PEM.'),
+  crlFile: path().optional().describe('Certificate revocation list, PEM.'),
+  probe: duration().default(60_000).describe('How often the certificate is looked at when no call did it.'),
+});
+
+export const queueSchema = z.strictObject({
+  name: name().describe('Name of the queue, as vovserver itself gives it under /api/v3/project/1/project.'),
+  urls: z
+    .array(z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }))
+    .min(1)
+    .describe('Candidate URLs of vovserver’s web port, in order of preference; scheme, host and port only.'),
+  hosts: z.array(z.string().toLowerCase()).default([]).describe('Host names under which callers reach this queue.'),
+  port: port().optional().describe('A further port of the gateway that leads to this queue.'),
+  allowInsecure: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Must be true for http:// URLs and for tls.verify: none. Passwords and jobs are then open to the network.',
+    ),
+  tls: queueTlsSchema.prefault({}).describe('TLS policy towards vovserver.'),
+  checkName: z.boolean().default(true).describe('Ask the server for its queue name before it is trusted.'),
+  authorization: z
+    .enum(['colon', 'space'])
+    .default('colon')
+    .describe('Form of the Authorization header: `Bearer:jwt` as the vendor documents it, or `Bearer jwt`.'),
+  jwtLife: duration().default(14_400_000).describe('Life of a JWT that does not say it itself (claim exp).'),
+  connections: z
+    .strictObject({
+      perAccount: z.number().int().min(1).default(4).describe('Connections of one vovserver account.'),
+      total: z.number().int().min(1).default(64).describe('Connections in total, per replica.'),
+      idle: duration().default(15_000).describe('An idle connection is closed after this.'),
+    })
+    .prefault({})
+    .describe('Connections to vovserver.'),
+  timeouts: z
+    .strictObject({
+      connect: duration().default(2000).describe('TCP and TLS.'),
+      login: duration().default(10_000).describe('A password login.'),
+      headers: duration().default(30_000).describe('From the complete request to the first byte of the answer.'),
+      body: duration().default(30_000).describe('Between two pieces of the answer.'),
+      total: duration().default(300_000).describe('The whole call.'),
+    })
+    .prefault({})
+    .describe('Time limits towards vovserver.'),
+});
+
+export const brokerSchema = z.strictObject({
+  renewFrom: z.number().min(0.5).max(0.95).default(0.75).describe('Earliest share of a JWT’s life to replace it.'),
+  renewTo: z.number().min(0.5).max(0.95).default(0.85).describe('Latest share of a JWT’s life to replace it.'),
+  activeFor: duration()
+    .default(1_800_000)
+    .describe('An account is renewed in the background this long after its last call.'),
+  coolDown: duration()
+    .default(900_000)
+    .describe('A rejected password is not tried again within this time, unless it changes.'),
+  lease: duration().default(3000).describe('Life of the login lease in Redis; its holder extends it while it works.'),
+  loginConcurrency: z.number().int().min(1).default(2).describe('Logins under way at once per queue and replica.'),
+});
+
+const sourceBase = { queues: z.array(z.string()).optional().describe('Only for these queues; without it for all.') };
+
+/** Where vovserver passwords come from; asked in order, the first that knows the account wins. */
+export const sourceSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('file'),
+    ...sourceBase,
+    dir: path().describe('Folder with one file per account, named as the account, holding its password.'),
+  }),
+  z.strictObject({
+    type: z.literal('exec'),
+    ...sourceBase,
+    command: z.array(z.string().min(1)).min(1).describe('Program and arguments; no shell.'),
+    timeout: duration().default(5000).describe('Time limit of the program.'),
+    cache: duration().default(60_000).describe('An answer is kept in memory this long.'),
+  }),
+  z.strictObject({
+    type: z.literal('shared'),
+    ...sourceBase,
+    account: name().describe('The service account.'),
+    passwordFile: path().describe('File with its password.'),
+  }),
+  z.strictObject({
+    type: z.literal('passthrough'),
+    ...sourceBase,
+  }),
+]);

@@ -1,0 +1,5 @@
+// The words everyone uses: errors and their codes, request meta, clock, secret. No I/O, no state.
+export { type Clock, systemClock } from './clock.ts';
+export { ERROR_CODES, type ErrorCode, type ErrorOptions, GatewayError, messageOf, toGatewayError } from './errors.ts';
+export { Secret } from './secret.ts';
+export { type Account, type Identity, type RequestMeta, type RouteClass, SCOPES, type TokenScope } from './words.ts';

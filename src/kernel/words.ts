@@ -1,0 +1,39 @@
+/** The class of a route: what it costs vovserver and which scope it needs. */
+export type RouteClass = 'read' | 'list' | 'submit' | 'control' | 'login';
+
+/** What an access token may do. `read` covers the classes read and list. */
+export const SCOPES = ['read', 'submit', 'control'] as const;
+export type TokenScope = (typeof SCOPES)[number];
+
+/** A person or program as the gateway knows it, whatever the way of signing in. */
+export interface Identity {
+  /** Immutable and unique over all ways of signing in, for example `local:alice`. */
+  readonly subject: string;
+  /** The user name in the company's terms; shown to people, input of the account rules. */
+  readonly user: string;
+  readonly groups: readonly string[];
+}
+
+/** A vovserver account on one queue: whom vovserver will see. */
+export interface Account {
+  readonly queue: string;
+  /** The user name that vovserver knows. */
+  readonly name: string;
+  /** True when several identities use it. */
+  readonly shared: boolean;
+}
+
+/** What is known of a request before anything is decided about it. */
+export interface RequestMeta {
+  /** 8 to 128 characters of `[A-Za-z0-9_-.]`; validated from X-Request-Id or made anew. */
+  readonly requestId: string;
+  /** W3C traceparent, validated or made anew. */
+  readonly traceparent: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** The caller's IP address, through trusted proxies only. */
+  readonly address: string;
+  readonly method: string;
+  /** The request target exactly as it was received. */
+  readonly target: string;
+}

@@ -1,0 +1,2 @@
+// Decides whether and when a call may go: rate, quota, fair queue, concurrency.
+export type { Admission, Limiter, PolicyState } from './ports.ts';

@@ -1,0 +1,120 @@
+import type { RouteClass } from '../kernel/index.ts';
+
+/** Which door of the gateway a request came through; a bounded metric label. */
+export type Door = 'api' | 'token' | 'admin' | 'other';
+
+/** One finished request, as log line and metrics need it. Optional fields are absent when not known. */
+export interface RequestRecord {
+  readonly door: Door;
+  readonly requestId: string;
+  readonly traceparent: string;
+  readonly method: string;
+  /** Template of the route, `other` or `none`; never the path itself. */
+  readonly route: string;
+  /** Path without query, cut and with control characters neutralised, for the log only. */
+  readonly path: string;
+  readonly status: number;
+  /** `GW_…` when the gateway itself answered with an error. */
+  readonly code?: string;
+  readonly internal?: string;
+  readonly seconds: number;
+  readonly upstreamSeconds?: number;
+  readonly bytesOut: number;
+  readonly address: string;
+  readonly queue?: string;
+  readonly user?: string;
+  readonly account?: string;
+  readonly tokenId?: string;
+  readonly tokenLabel?: string;
+  /** True when the caller went away or its connection was cut before the answer was complete. */
+  readonly aborted: boolean;
+}
+
+/** One call to vovserver. */
+export interface UpstreamRecord {
+  readonly queue: string;
+  readonly route: string;
+  readonly method: string;
+  /** Status of vovserver, or why there was none. */
+  readonly result: number | 'connect' | 'tls' | 'timeout' | 'reset' | 'invalid' | 'aborted' | 'wrong_queue';
+  readonly seconds: number;
+}
+
+/** One login at vovserver by the broker. */
+export interface LoginRecord {
+  readonly queue: string;
+  readonly account: string;
+  readonly reason: 'first' | 'renewal' | 'rejected_jwt';
+  readonly result: 'ok' | 'rejected' | 'failed' | 'no_password';
+  readonly seconds: number;
+  /** Why it failed, for the log. */
+  readonly detail?: string;
+}
+
+/** Certificate of a vovserver as last seen. */
+export interface CertificateRecord {
+  readonly queue: string;
+  readonly host: string;
+  /** 1 plain HTTP, 2 TLS without verified identity, 3 verified (authority or pin). */
+  readonly level: 1 | 2 | 3;
+  /** Milliseconds since the epoch; null for plain HTTP. */
+  readonly notAfter: number | null;
+  readonly pin: string | null;
+}
+
+/**
+ * Everything that the rooms tell: one call for each event feeds log and metrics together. No call throws.
+ * Identities go into the log only, never into a metric label.
+ */
+export interface Report {
+  readonly log: Logger;
+  requestStarted(door: Door): void;
+  requestEnded(record: RequestRecord): void;
+  upstream(record: UpstreamRecord): void;
+  upstreamConnections(queue: string, open: number): void;
+  certificate(record: CertificateRecord): void;
+  /** Where a JWT came from when a call needed one. */
+  jwtLookup(queue: string, found: 'memory' | 'store' | 'login'): void;
+  login(record: LoginRecord): void;
+  /** Smallest seconds until a cached JWT of an active account ends; null when there is none. */
+  jwtExpiry(queue: string, seconds: number | null, cached: number): void;
+  limit(
+    policy: string,
+    cls: RouteClass | 'any',
+    decision: 'allowed' | 'denied' | 'would_deny',
+    source: 'store' | 'lease' | 'local',
+  ): void;
+  attempt(result: 'ok' | 'failed' | 'blocked', door: Door): void;
+  store(state: 'up' | 'down', reason: string): void;
+  storeCommand(command: string, seconds: number, ok: boolean): void;
+  configReload(ok: boolean): void;
+}
+
+/** The log, as the rooms see it: a message and fields from the documented list. */
+export interface Logger {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+/** Fields that may appear in the log. Anything else does not get there: the list is the redaction. */
+export interface LogFields {
+  readonly event?: string;
+  readonly queue?: string;
+  readonly account?: string;
+  readonly user?: string;
+  readonly token_id?: string;
+  readonly request_id?: string;
+  readonly address?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly file?: string;
+  readonly reason?: string;
+  readonly code?: string;
+  readonly seconds?: number;
+  readonly count?: number;
+  readonly level_tls?: number;
+  readonly version?: string;
+  readonly error?: unknown;
+}

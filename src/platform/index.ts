@@ -1,0 +1,13 @@
+// Owns outside resources that rooms share: Redis, the key-value port and its two adapters, leases, sealed values, TLS material.
+export {
+  type HeldLease,
+  type KeyValue,
+  type Leases,
+  type Script,
+  type ScriptStore,
+  type ScriptValue,
+  type Sealer,
+  type StoreEvents,
+  type StoreState,
+  StoreUnavailable,
+} from './key-value.ts';

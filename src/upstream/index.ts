@@ -1,0 +1,11 @@
+// Speaks HTTP to vovserver: TLS policy, pools, failover, header passes, coalescing, streaming.
+export type {
+  CallBody,
+  Credential,
+  ForwardResult,
+  LoginAnswer,
+  QueueStatus,
+  Upstream,
+  UpstreamCall,
+  UpstreamToken,
+} from './ports.ts';

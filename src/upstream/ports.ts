@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RouteClass, Secret } from '../kernel/index.ts';
+
+/** The Authorization that a call carries to vovserver. Implemented by `tokens`, used here. */
+export interface Credential {
+  /** A JWT that is believed to be good; may log in. Throws GatewayError. Synchronous when it is at hand. */
+  get(): UpstreamToken | Promise<UpstreamToken>;
+  /** Called once when vovserver answered 401 to `rejected`: drops it and gives a newer one. Throws GatewayError. */
+  renew(rejected: UpstreamToken): Promise<UpstreamToken>;
+}
+
+/** What vovserver's token endpoint gave. */
+export interface UpstreamToken {
+  readonly tokenType: string;
+  readonly accessToken: Secret;
+  /** Start and end of life, milliseconds since the epoch. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+/** The request body: none, complete in memory (may be sent twice), or streamed (sent once). */
+export type CallBody =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  | { readonly kind: 'stream'; readonly stream: IncomingMessage; readonly maxBytes: number };
+
+/** One call to carry to vovserver. */
+export interface UpstreamCall {
+  readonly queue: string;
+  /** vovserver account name: the partition of the connection pool. */
+  readonly account: string;
+  readonly method: string;
+  /** Path and query, exactly the bytes that were checked. */
+  readonly target: string;
+  /** Route template for metrics. */
+  readonly route: string;
+  readonly class: RouteClass;
+  /** The caller's headers as received; the passes take from them what may travel. */
+  readonly rawHeaders: readonly string[];
+  readonly body: CallBody;
+  readonly requestId: string;
+  readonly traceparent: string;
+  /** Aborts when the caller goes away. */
+  readonly signal: AbortSignal;
+}
+
+/** How a forwarded call ended once the answer had begun. */
+export interface ForwardResult {
+  readonly status: number;
+  readonly bytesOut: number;
+  readonly seconds: number;
+  /** True when the JWT was renewed after a 401 and the call sent again. */
+  readonly renewed: boolean;
+  /** False when the answer broke off: the caller's connection was cut, nothing was put into the body. */
+  readonly complete: boolean;
+}
+
+/** Answer of vovserver's token endpoint. */
+export type LoginAnswer =
+  | { readonly kind: 'ok'; readonly tokenType: string; readonly accessToken: Secret; readonly expiresIn: number | null }
+  | { readonly kind: 'rejected'; readonly status: number }
+  /** Anything else: unreachable, 5xx, nonsense. `error` is what a caller may be told. */
+  | { readonly kind: 'failed'; readonly error: import('../kernel/index.ts').GatewayError };
+
+/** State of a queue's server for readiness. */
+export interface QueueStatus {
+  readonly queue: string;
+  readonly url: string;
+  /** 1 plain HTTP, 2 unverified TLS, 3 verified. */
+  readonly tlsLevel: 1 | 2 | 3;
+  readonly state: 'unknown' | 'up' | 'down' | 'tls_refused' | 'wrong_queue';
+  readonly detail: string;
+  readonly certificateNotAfter: number | null;
+}
+
+/** Speaks HTTP to the vovservers. */
+export interface Upstream extends AsyncDisposable {
+  /**
+   * Carries one call and streams the answer into `response`. Throws GatewayError while nothing was written to it;
+   * after that it never throws but cuts the connection.
+   */
+  forward(call: UpstreamCall, credential: Credential, response: ServerResponse): Promise<ForwardResult>;
+  /** Posts user name and password to the token endpoint. Never throws. */
+  login(queue: string, account: string, password: Secret, signal?: AbortSignal): Promise<LoginAnswer>;
+  /** Names the server that JWTs of this queue belong to; changes with host or port. Part of the JWT cache key. */
+  epoch(queue: string): string;
+  status(): QueueStatus[];
+}
