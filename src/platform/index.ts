@@ -11,3 +11,6 @@ export {
   type StoreState,
   StoreUnavailable,
 } from './key-value.ts';
+export { createLeases, type LeasesOptions } from './leases.ts';
+export { createMemoryKeyValue } from './memory-key-value.ts';
+export { createSealer } from './sealer.ts';
