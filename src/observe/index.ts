@@ -1,4 +1,7 @@
 // Reports what happened, once, to log, metrics and audit trail.
+export { createReport, type ReportHandle, type ReportOptions } from './create-report.ts';
+export { EVENT_FIELDS, type FieldRule, REQUEST_FIELDS } from './log-fields.ts';
+export { describeMetrics } from './metric-table.ts';
 export type {
   CertificateRecord,
   Door,
@@ -9,3 +12,4 @@ export type {
   RequestRecord,
   UpstreamRecord,
 } from './report.ts';
+export type { MetricDescription } from './series.ts';

@@ -1,0 +1,85 @@
+import type { Writable } from 'node:stream';
+import type { Registry } from 'prom-client';
+import type { Clock } from '../kernel/index.ts';
+import { createEventLog } from './event-log.ts';
+import { createEventMetrics } from './event-metrics.ts';
+import { createLog, type LogLevel } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import type { Report } from './report.ts';
+
+/** What a report needs; `log` is the section of the configuration. */
+export interface ReportOptions {
+  readonly log: { readonly level: LogLevel; readonly requests: boolean };
+  readonly clock: Clock;
+  readonly version: string;
+  /** Revision of the source that was built. */
+  readonly revision?: string;
+  /** Where log lines go; standard output without it. */
+  readonly output?: Writable;
+}
+
+/** A {@link Report} with what its owner needs: exposition, level, end. */
+export interface ReportHandle extends Report, AsyncDisposable {
+  readonly registry: Registry;
+  /** The metrics in Prometheus's text format. */
+  metrics(): Promise<string>;
+  /** Content-Type of {@link metrics}. */
+  readonly contentType: string;
+  setLogLevel(level: LogLevel): void;
+  /** Resolves when all log lines were handed to the system, or after 2 s. */
+  flush(): Promise<void>;
+}
+
+/** Starts log and metrics of one gateway. Nothing in it throws; nothing is global to the process. */
+export function createReport(options: ReportOptions): ReportHandle {
+  const { clock, version, revision = 'unknown', output } = options;
+  const metrics = createMetrics();
+  const lost = metrics.cells('log_lines_lost_total').at();
+  const onLost = (lines: number): void => {
+    lost.value += lines;
+  };
+  const log = createLog({ level: options.log.level, clock, version, output, onLost });
+  const counted = createEventMetrics(metrics, clock);
+  const written = createEventLog(log, options.log.requests);
+  metrics.cells('build_info').at(version, revision, process.version).value = 1;
+  // A report is made from a configuration that was accepted.
+  counted.configReload(true);
+
+  return {
+    ...counted,
+    log: log.logger,
+    requestEnded(record) {
+      counted.requestEnded(record);
+      written.requestEnded(record);
+    },
+    upstream(record) {
+      counted.upstream(record);
+      written.upstream(record);
+    },
+    certificate(record) {
+      counted.certificate(record);
+      written.certificate(record);
+    },
+    login(record) {
+      counted.login(record);
+      written.login(record);
+    },
+    store(state, reason) {
+      counted.store(state, reason);
+      written.store(state, reason);
+    },
+    configReload(ok) {
+      counted.configReload(ok);
+      written.configReload(ok);
+    },
+    registry: metrics.registry,
+    metrics: () => metrics.registry.metrics(),
+    contentType: metrics.registry.contentType,
+    setLogLevel: log.setLevel,
+    flush: log.flush,
+    async [Symbol.asyncDispose]() {
+      metrics[Symbol.dispose]();
+      await log[Symbol.asyncDispose]();
+    },
+  };
+}

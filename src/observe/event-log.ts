@@ -1,0 +1,59 @@
+import type { Log } from './log.ts';
+import { requestLine } from './log-fields.ts';
+import type { CertificateRecord, LoginRecord, Report, RequestRecord, UpstreamRecord } from './report.ts';
+
+/** The events that also leave a line in the log. */
+export type EventLog = Pick<Report, 'requestEnded' | 'upstream' | 'certificate' | 'login' | 'store' | 'configReload'>;
+
+function certificateLine(log: Log, record: CertificateRecord): void {
+  const { queue, host, level, notAfter, pin } = record;
+  const facts = [
+    notAfter === null ? 'no certificate' : `valid until ${new Date(notAfter).toISOString()}`,
+    pin === null ? '' : `public key ${pin}`,
+  ].filter((fact) => fact !== '');
+  const fields = { event: 'upstream_certificate', queue, host, level_tls: level, reason: facts.join(', ') };
+  if (level === 3) log.logger.info(fields, 'certificate of vovserver verified');
+  else log.logger.warn(fields, 'the identity of vovserver is not verified');
+}
+
+function loginLine(log: Log, record: LoginRecord): void {
+  const { queue, account, reason, result, seconds, detail } = record;
+  const why = detail === undefined ? `${reason}: ${result}` : `${reason}: ${result}: ${detail}`;
+  const fields = { event: 'jwt_login', queue, account, seconds, reason: why };
+  if (result === 'ok') log.logger.info(fields, 'logged in at vovserver');
+  else log.logger.warn(fields, 'login at vovserver failed');
+}
+
+/** Writes the log lines of the events; states that repeat are written when they change. */
+export function createEventLog(log: Log, requests: boolean): EventLog {
+  const certificates = new Map<string, string>();
+  let storeState = '';
+  return {
+    requestEnded(record: RequestRecord) {
+      if (requests) log.line(record.status >= 500 ? 'warn' : 'info', () => requestLine(record), 'request');
+    },
+    upstream({ queue, route, method, result, seconds }: UpstreamRecord) {
+      if (typeof result === 'number') return;
+      log.logger.debug({ event: 'upstream', queue, seconds, reason: `${method} ${route}: ${result}` }, 'no answer');
+    },
+    certificate(record) {
+      const seen = `${record.host} ${record.level} ${record.notAfter} ${record.pin}`;
+      if (certificates.get(record.queue) === seen) return;
+      certificates.set(record.queue, seen);
+      certificateLine(log, record);
+    },
+    login: (record) => loginLine(log, record),
+    store(state, reason) {
+      if (state === storeState) return;
+      storeState = state;
+      const fields = { event: 'store', reason };
+      if (state === 'up') log.logger.info(fields, 'the shared store answers');
+      else log.logger.error(fields, 'the shared store is away');
+    },
+    configReload(ok) {
+      const fields = { event: 'config_reload' };
+      if (ok) log.logger.info(fields, 'configuration accepted');
+      else log.logger.error(fields, 'configuration refused; the last good one stays in force');
+    },
+  };
+}

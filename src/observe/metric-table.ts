@@ -1,0 +1,86 @@
+import type { MetricDescription } from './series.ts';
+
+const PREFIX = 'vovgw_';
+/** Seconds; few, because every bucket is one more series for each route and method. */
+const CALL_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30] as const;
+const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.3, 0.5] as const;
+
+type Row = Omit<MetricDescription, 'name'>;
+
+const counter = (labels: readonly string[], help: string): Row => ({ type: 'counter', labels, help });
+const gauge = (labels: readonly string[], help: string): Row => ({ type: 'gauge', labels, help });
+const histogram = (labels: readonly string[], buckets: readonly number[], help: string): Row => ({
+  type: 'histogram',
+  labels,
+  buckets,
+  help,
+});
+
+const ROWS = {
+  requests_total: counter(
+    ['door', 'route', 'method', 'code'],
+    'Finished requests by door, route template, method and HTTP status (0: connection cut before any answer).',
+  ),
+  request_duration_seconds: histogram(['route', 'method'], CALL_BUCKETS, 'From the request line to the last byte.'),
+  requests_in_flight: gauge(['door'], 'Requests under way.'),
+  requests_aborted_total: counter(['door'], 'Requests whose caller went away or whose connection was cut.'),
+  response_bytes_total: counter(['door'], 'Bytes of response bodies sent.'),
+  errors_total: counter(['code'], 'Answers that the gateway itself gave as an error, by GW_… code.'),
+  upstream_request_duration_seconds: histogram(
+    ['queue', 'route', 'method'],
+    CALL_BUCKETS,
+    'Calls to vovserver, from sending to the last byte.',
+  ),
+  upstream_requests_total: counter(
+    ['queue', 'route', 'method', 'result'],
+    'Calls to vovserver by HTTP status, or by why there was none (connect, tls, timeout, reset, invalid, …).',
+  ),
+  upstream_connections: gauge(['queue'], 'Open connections to vovserver.'),
+  upstream_tls_level: gauge(['queue'], 'Towards vovserver: 1 plain HTTP, 2 TLS without verified identity, 3 verified.'),
+  upstream_certificate_expiry_timestamp_seconds: gauge(
+    ['queue'],
+    'When the certificate of vovserver ends, seconds since the epoch.',
+  ),
+  upstream_certificate_remaining_seconds: gauge(
+    ['queue'],
+    'Seconds until the certificate of vovserver ends; divide by 86400 for days.',
+  ),
+  jwt_logins_total: counter(['queue', 'reason', 'result'], 'Logins at vovserver by the broker.'),
+  jwt_login_duration_seconds: histogram(['queue'], CALL_BUCKETS, 'Logins at vovserver.'),
+  jwt_lookups_total: counter(['queue', 'found'], 'Where a JWT came from when a call needed one: memory, store, login.'),
+  jwt_min_seconds_to_expiry: gauge(['queue'], 'Smallest rest of life of a cached JWT of an active account.'),
+  jwt_cached: gauge(['queue'], 'JWTs in the memory of this replica.'),
+  limit_decisions_total: counter(
+    ['policy', 'class', 'decision', 'source'],
+    'Decisions of the rate limits; source: store, lease, or local while the store is away.',
+  ),
+  auth_attempts_total: counter(['door', 'result'], 'Presented credentials: ok, failed, blocked.'),
+  store_up: gauge([], '1 while the shared store answers, else 0.'),
+  store_command_duration_seconds: histogram(['command'], STORE_BUCKETS, 'Commands to the shared store.'),
+  store_errors_total: counter(['command'], 'Commands to the shared store that failed or timed out.'),
+  config_last_reload_successful: gauge([], '1 when the last reading of the configuration was accepted, else 0.'),
+  config_last_reload_success_timestamp_seconds: gauge(
+    [],
+    'When a configuration was last accepted, seconds since the epoch.',
+  ),
+  event_loop_delay_seconds: {
+    type: 'summary',
+    labels: [],
+    help: 'How late the event loop was since the last scrape; quantile 1 is the maximum.',
+  },
+  log_lines_lost_total: counter([], 'Log lines that could not be written to standard output.'),
+  build_info: gauge(['version', 'revision', 'node'], 'Always 1; the labels say what runs.'),
+} satisfies Record<string, Row>;
+
+/** Name of a metric without its prefix. */
+export type MetricKey = keyof typeof ROWS;
+
+/** The description of one metric with its full name. */
+export function describe(key: MetricKey): MetricDescription {
+  return { name: `${PREFIX}${key}`, ...ROWS[key] };
+}
+
+/** The gateway's own metrics in the order in which they are exposed. */
+export function describeMetrics(): MetricDescription[] {
+  return (Object.keys(ROWS) as MetricKey[]).map(describe);
+}
