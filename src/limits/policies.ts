@@ -1,0 +1,110 @@
+import type { LimitsConfig } from '../config/index.ts';
+import type { Identity, RouteClass } from '../kernel/index.ts';
+import { addressKey } from './address-key.ts';
+import { type Allowance, createAllowance } from './allowance.ts';
+import { type BoundedMap, createBoundedMap } from './bounded-map.ts';
+import { createMeter, hashTagOf, hasSize, type Meter } from './meter.ts';
+
+type IdentityPolicy = LimitsConfig['identity'];
+
+/** The allowances of one identity under the policy that holds for it. */
+interface Entry {
+  readonly limits: LimitsConfig;
+  readonly policy: IdentityPolicy;
+  groups: readonly string[];
+  readonly tag: string;
+  readonly label: string;
+  /** The meter of `all`, shared by the allowances of every class. */
+  readonly all: Meter | null;
+  readonly byClass: Map<RouteClass, Allowance | null>;
+}
+
+/** Finds the allowance that a call draws on. */
+export interface Policies {
+  /** Null when no limit concerns this class. */
+  ofIdentity(limits: LimitsConfig, identity: Identity, cls: RouteClass): Allowance | null;
+  ofAddress(limits: LimitsConfig, address: string): Allowance;
+  /** The failed attempts of an address and, when one was named, of a token id; each of its own. */
+  ofAttempt(limits: LimitsConfig, address: string, tokenId: string | null): readonly Allowance[];
+}
+
+/** The first listed group with limits of its own that the identity is member of, else `identity`. */
+function choose(limits: LimitsConfig, groups: readonly string[]): readonly [label: string, policy: IdentityPolicy] {
+  for (const [group, policy] of Object.entries(limits.groups)) {
+    if (groups.includes(group)) return [`group-${group}`, policy];
+  }
+  return ['identity', limits.identity];
+}
+
+function createEntry(limits: LimitsConfig, identity: Identity): Entry {
+  const [label, policy] = choose(limits, identity.groups);
+  const tag = hashTagOf('identity', identity.subject);
+  const all = policy.all === undefined ? null : createMeter(label, tag, policy.all);
+  return { limits, policy, groups: identity.groups, tag, label, all, byClass: new Map() };
+}
+
+function ownMeter({ policy, label, tag }: Entry, cls: RouteClass): Meter | null {
+  const bucket = cls === 'login' ? undefined : policy[cls];
+  return bucket === undefined ? null : createMeter(`${label}-${cls}`, tag, bucket);
+}
+
+function createClassAllowance(entry: Entry, cls: RouteClass): Allowance | null {
+  const own = ownMeter(entry, cls);
+  if (own !== null) return entry.all === null ? createAllowance(own, null) : createAllowance(entry.all, own);
+  if (entry.all === null) return null;
+  // Classes without a bucket of their own share one lease.
+  for (const other of entry.byClass.values()) {
+    if (other !== null && other.main === entry.all && other.extra === null) return other;
+  }
+  return createAllowance(entry.all, null);
+}
+
+function stillHolds(entry: Entry, limits: LimitsConfig, groups: readonly string[]): boolean {
+  if (entry.limits !== limits) return false;
+  if (entry.groups === groups) return true;
+  if (choose(limits, groups)[1] !== entry.policy) return false;
+  entry.groups = groups;
+  return true;
+}
+
+function findSimple(
+  map: BoundedMap<Allowance>,
+  name: string,
+  bucket: LimitsConfig['address'],
+  subject: string,
+): Allowance {
+  const known = map.get(subject);
+  if (known !== undefined && hasSize(known.main, bucket)) return known;
+  const allowance = createAllowance(createMeter(name, hashTagOf(name, subject), bucket), null);
+  map.set(subject, allowance);
+  return allowance;
+}
+
+/** Remembers at most `capacity` subjects of each kind, so that a flood of addresses displaces no identity. */
+export function createPolicies(capacity: number): Policies {
+  const identities = createBoundedMap<Entry>(capacity);
+  const addresses = createBoundedMap<Allowance>(capacity);
+  const attempts = createBoundedMap<Allowance>(capacity);
+  const tokens = createBoundedMap<Allowance>(capacity);
+  return {
+    ofIdentity(limits, identity, cls) {
+      let entry = identities.get(identity.subject);
+      if (entry === undefined || !stillHolds(entry, limits, identity.groups)) {
+        entry = createEntry(limits, identity);
+        identities.set(identity.subject, entry);
+      }
+      let allowance = entry.byClass.get(cls);
+      if (allowance === undefined) {
+        allowance = createClassAllowance(entry, cls);
+        entry.byClass.set(cls, allowance);
+      }
+      return allowance;
+    },
+    ofAddress: (limits, address) => findSimple(addresses, 'address', limits.address, addressKey(address)),
+    ofAttempt(limits, address, tokenId) {
+      const ofSource = findSimple(attempts, 'attempts-address', limits.attempts, addressKey(address));
+      if (tokenId === null) return [ofSource];
+      return [ofSource, findSimple(tokens, 'attempts-token', limits.attempts, tokenId)];
+    },
+  };
+}
