@@ -75,12 +75,6 @@ export const ERROR_CODES = {
     meaning: 'The route needs another Content-Type than the one that was sent.',
     mend: 'Send the type that the detail names.',
   },
-  GW_MISDIRECTED: {
-    status: 421,
-    title: 'This host name is not served',
-    meaning: 'The Host header names no queue of this gateway, and the configuration has no default queue for it.',
-    mend: 'Use a host name that the administrator gave you.',
-  },
   GW_RATE_LIMITED: {
     status: 429,
     title: 'Your own rate limit is reached',

@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+// Turns argv into one verb. Each verb loads its own code, so that `vovgw health` does not load the server.
+import { messageOf } from './kernel/index.ts';
+
+const USAGE = `vovgw: a gateway in front of vovserver's REST API
+
+  vovgw serve   [--config FILE]                      run the gateway
+  vovgw check   [--config FILE] [--json]             show the decided configuration, or all its faults
+  vovgw token   create|list|revoke …                 access tokens (needs Redis)
+  vovgw pin     fetch URL                            what to put into a queue's tls section
+  vovgw explain user NAME [--queue Q]                which rule gives a user which vovserver account
+  vovgw health  [--url URL]                          exit 0 when the gateway is ready
+  vovgw version
+
+Configuration: --config FILE, else $VOVGW_CONFIG, else config/gateway.yaml, else /etc/vov-gateway/gateway.yaml.
+`;
+
+const print = (text: string): void => void process.stdout.write(text);
+const complain = (text: string): void => void process.stderr.write(text);
+
+/** Runs one verb; the exit code: 0 done, 1 it failed, 2 it was called wrongly. */
+async function run([verb, ...argv]: string[]): Promise<number> {
+  switch (verb) {
+    case 'serve':
+      return (await import('./cli/serve.ts')).runServe(argv, process.env, complain);
+    case 'check':
+      return (await import('./cli/check.ts')).runCheck(argv, process.env, print, complain);
+    case 'token':
+      return (await import('./cli/store.ts')).withAccessTokens(argv, process.env, print, complain);
+    case 'pin':
+      return (await import('./cli/pin.ts')).runPin(argv, print, complain);
+    case 'explain':
+      return (await import('./cli/explain.ts')).runExplain(argv, process.env, print, complain);
+    case 'health':
+      return (await import('./cli/health.ts')).runHealth(argv, process.env, print, complain);
+    case 'version':
+      print(`${(await import('./cli/version.ts')).VERSION}\n`);
+      return 0;
+    case undefined:
+    case 'help':
+    case '--help':
+      (verb === undefined ? complain : print)(USAGE);
+      return verb === undefined ? 2 : 0;
+    default:
+      complain(`vovgw: there is no verb “${verb}”\n\n${USAGE}`);
+      return 2;
+  }
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  complain(`vovgw: ${messageOf(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,85 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import express, { type Express } from 'express';
+import type { Clock, GatewayError } from '../kernel/index.ts';
+import type { Door } from '../observe/index.ts';
+import type { CallerAddress } from './caller-address.ts';
+import { requestIdFrom, traceparentFrom } from './correlation.ts';
+import { columnOf, type Steps, walk } from './pipeline.ts';
+import type { Scope, Step } from './scope.ts';
+
+const TOKEN_PATH = '/api/v3/token';
+const NEVER = new AbortController().signal;
+
+/** The door of a raw target. Only exact spellings open one; every other spelling meets `check message` at the last door. */
+export function doorOf(target: string): Door {
+  if (!target.startsWith('/api/v3/')) return 'other';
+  const end = target.indexOf('?');
+  return (end === -1 ? target : target.slice(0, end)) === TOKEN_PATH ? 'token' : 'api';
+}
+
+/** Requests whose client waits for `100 Continue`; the listener puts them here. */
+export type ContinueSet = WeakSet<IncomingMessage>;
+
+function openScope(
+  req: IncomingMessage,
+  res: ServerResponse,
+  clock: Clock,
+  addresses: CallerAddress,
+  waiting: ContinueSet,
+): Scope {
+  const target = req.url ?? '/';
+  const forwardedFor = req.headers['x-forwarded-for'];
+  return {
+    req,
+    res,
+    door: doorOf(target),
+    meta: {
+      requestId: requestIdFrom(req.headers['x-request-id']),
+      traceparent: traceparentFrom(req.headers.traceparent),
+      startedAt: clock.now(),
+      address: addresses.of(
+        req.socket.remoteAddress,
+        typeof forwardedFor === 'string' ? forwardedFor : forwardedFor?.join(','),
+      ),
+      method: req.method ?? 'GET',
+      target,
+    },
+    expectsContinue: waiting.has(req),
+    signal: NEVER,
+    queue: null,
+    path: '',
+    caller: null,
+    route: null,
+    body: { kind: 'none' },
+    account: null,
+    credential: null,
+    result: null,
+    error: null,
+  };
+}
+
+/** What the app needs beside its steps. */
+export interface AppParts {
+  readonly steps: Steps;
+  readonly clock: Clock;
+  readonly addresses: () => CallerAddress;
+  readonly waiting: ContinueSet;
+  /** Told of faults of the gateway itself; the caller only sees GW_INTERNAL. */
+  readonly onInternal: (error: GatewayError, requestId: string) => void;
+}
+
+/** The Express application: every request opens a scope and walks the column of its door. */
+export function createApp(parts: AppParts): Express {
+  const columns = new Map<Door, readonly Step[]>();
+  for (const door of ['api', 'token', 'other'] as const) columns.set(door, columnOf(parts.steps, door));
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.set('trust proxy', false);
+  app.use((req, res) => {
+    const scope = openScope(req, res, parts.clock, parts.addresses(), parts.waiting);
+    void walk(columns.get(scope.door) ?? [], scope, (error) => parts.onInternal(error, scope.meta.requestId));
+  });
+  return app;
+}

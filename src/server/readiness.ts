@@ -1,0 +1,40 @@
+import { type Component, type Readiness, toReadiness } from '../admin/index.ts';
+import type { KeyValue } from '../platform/index.ts';
+import type { QueueStatus } from '../upstream/index.ts';
+
+const LEVELS: Readonly<Record<QueueStatus['tlsLevel'], string>> = {
+  1: 'level 1: plain HTTP, passwords and jobs are open to the network',
+  2: 'level 2: TLS, but the server is not verified',
+  3: 'level 3: the server is verified',
+};
+
+function queueComponent(status: QueueStatus): Component {
+  const detail = status.detail === '' ? '' : ` (${status.detail})`;
+  return {
+    name: `queue:${status.queue}`,
+    state: status.state === 'up' || status.state === 'unknown' ? 'ok' : 'degraded',
+    detail: `${status.url} ${status.state}${detail}; TLS ${LEVELS[status.tlsLevel]}`,
+  };
+}
+
+/** The state of this replica from its parts; answers from memory. */
+export function readinessOf(
+  life: Readiness['life'],
+  store: Pick<KeyValue, 'kind' | 'state'>,
+  queues: readonly QueueStatus[],
+  configFaults: number,
+): Readiness {
+  return toReadiness(life, [
+    {
+      name: 'store',
+      state: store.state() === 'up' ? 'ok' : 'degraded',
+      detail: store.kind === 'memory' ? 'in memory, for this process only' : `redis ${store.state()}`,
+    },
+    ...queues.map(queueComponent),
+    {
+      name: 'config',
+      state: configFaults === 0 ? 'ok' : 'degraded',
+      detail: configFaults === 0 ? 'as in the file' : `the file has ${configFaults} faults; the last good one is in use`,
+    },
+  ]);
+}

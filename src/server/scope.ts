@@ -1,0 +1,39 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RouteDecision } from '../access/index.ts';
+import type { Caller } from '../auth/index.ts';
+import type { Account, GatewayError, RequestMeta } from '../kernel/index.ts';
+import type { Door } from '../observe/index.ts';
+import type { CallBody, Credential, ForwardResult } from '../upstream/index.ts';
+
+/** What travels with one request. Each field is written only by the step named behind it. */
+export interface Scope {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly door: Door;
+  readonly meta: RequestMeta;
+  /** True when the caller waits for `100 Continue` before it sends the body. */
+  readonly expectsContinue: boolean;
+  /** Aborts when the caller goes away before the answer is complete. Written by: begin record. */
+  signal: AbortSignal;
+  /** Queue by port or host name. Written by: check message. */
+  queue: string | null;
+  /** Written by: check message. */
+  path: string;
+  /** Written by: authenticate, or exchange token. */
+  caller: Caller | null;
+  /** Written by: decide route. */
+  route: RouteDecision | null;
+  /** Written by: collect body. */
+  body: CallBody;
+  /** Written by: choose account. */
+  account: Account | null;
+  /** Written by: credential. */
+  credential: Credential | null;
+  /** Written by: forward. */
+  result: ForwardResult | null;
+  /** The error that the gateway answered with. Written by: the pipeline's runner. */
+  error: GatewayError | null;
+}
+
+/** One step of the road. Throws GatewayError to end it; a step that answers marks nothing: it is the last of its column. */
+export type Step = (scope: Scope) => void | Promise<void>;

@@ -1,0 +1,85 @@
+import {
+  type AccessTokens,
+  type Caller,
+  type PresentedCredential,
+  readCredential,
+  tokenIdOf,
+} from '../../auth/index.ts';
+import { GatewayError } from '../../kernel/index.ts';
+import type { Limiter } from '../../limits/index.ts';
+import type { Door, Report } from '../../observe/index.ts';
+import type { Scope, Step } from '../scope.ts';
+
+/** Counts failed sign-in attempts and stops those who guess. */
+export interface AttemptGuard {
+  /** Runs `verify` when address and token id may still try; counts its failure. Throws GW_LOGIN_LIMITED. */
+  around<T>(scope: Scope, tokenId: string | null, verify: () => T | Promise<T>): Promise<T>;
+}
+
+/** `limiter` holds the budget of failed attempts per address and token id. */
+export function createAttemptGuard(limiter: Limiter, report: Report): AttemptGuard {
+  return {
+    async around(scope, tokenId, verify) {
+      const admission = await limiter.mayAttempt(scope.meta.address, tokenId);
+      if (!admission.allowed) {
+        report.attempt('blocked', scope.door);
+        throw new GatewayError('GW_LOGIN_LIMITED', `Too many failed attempts; retry in ${admission.retryAfter} s.`, {
+          retryAfter: admission.retryAfter,
+        });
+      }
+      try {
+        const result = await verify();
+        report.attempt('ok', scope.door);
+        return result;
+      } catch (error) {
+        if (error instanceof GatewayError && error.code === 'GW_UNAUTHENTICATED') {
+          report.attempt('failed', scope.door);
+          await limiter.attemptFailed(scope.meta.address, tokenId);
+        }
+        throw error;
+      }
+    },
+  };
+}
+
+/** Basic must name the owner: a token under another's name is as wrong as an unknown one. */
+function checkOwner(presented: PresentedCredential, caller: Caller): Caller {
+  if (presented.username !== null && presented.username !== '' && presented.username !== caller.identity.user) {
+    throw invalidToken();
+  }
+  return caller;
+}
+
+/** 401 without a hint which part was wrong (RFC 6750, 3.1). */
+export function invalidToken(): GatewayError {
+  return new GatewayError('GW_UNAUTHENTICATED', 'The access token is not valid.', {
+    headers: { 'WWW-Authenticate': 'Bearer realm="vov-gateway", error="invalid_token"' },
+  });
+}
+
+/** Finds out who is calling by the Authorization header. Synchronous for a token that was seen in the last second. */
+export function createAuthenticate(tokens: AccessTokens, guard: AttemptGuard): Step {
+  return (scope) => {
+    const presented = readCredential(scope.req.rawHeaders);
+    if (presented === null) {
+      throw new GatewayError('GW_UNAUTHENTICATED', 'Send an access token: Authorization: Bearer <token>.', {
+        headers: { 'WWW-Authenticate': 'Bearer realm="vov-gateway"' },
+      });
+    }
+    const known = tokens.recall(presented.token);
+    if (known !== null) {
+      scope.caller = checkOwner(presented, known);
+      return undefined;
+    }
+    return guard
+      .around(scope, tokenIdOf(presented.token), async () =>
+        checkOwner(presented, await tokens.authenticate(presented.token)),
+      )
+      .then((caller) => {
+        scope.caller = caller;
+      });
+  };
+}
+
+/** The doors at which sign-in attempts are counted. */
+export type AttemptDoor = Extract<Door, 'api' | 'token'>;

@@ -1,0 +1,43 @@
+import type { Clock } from '../../kernel/index.ts';
+import type { Report } from '../../observe/index.ts';
+import type { Scope, Step } from '../scope.ts';
+
+/** Path without query, bounded, for the log. */
+const logPath = (target: string): string => target.split('?', 1)[0]?.slice(0, 200) ?? '';
+
+function record(report: Report, clock: Clock, scope: Scope, aborted: boolean): void {
+  const { meta, caller, account, error, result } = scope;
+  report.requestEnded({
+    door: scope.door,
+    requestId: meta.requestId,
+    traceparent: meta.traceparent,
+    method: meta.method,
+    route: scope.route?.template ?? 'none',
+    path: logPath(meta.target),
+    status: scope.res.headersSent ? scope.res.statusCode : 499,
+    seconds: (clock.now() - meta.startedAt) / 1000,
+    bytesOut: result?.bytesOut ?? 0,
+    address: meta.address,
+    aborted,
+    ...(result === null ? {} : { upstreamSeconds: result.seconds }),
+    ...(error === null ? {} : { code: error.code }),
+    ...(error?.internal === undefined ? {} : { internal: error.internal }),
+    ...(scope.queue === null ? {} : { queue: scope.queue }),
+    ...(caller === null ? {} : { user: caller.identity.user, tokenId: caller.tokenId, tokenLabel: caller.tokenLabel }),
+    ...(account === null ? {} : { account: account.name }),
+  });
+}
+
+/** Counts the request in, and writes its one record when the connection is done with it, however it ends. */
+export function createBeginRecord(report: Report, clock: Clock): Step {
+  return (scope) => {
+    const gone = new AbortController();
+    scope.signal = gone.signal;
+    report.requestStarted(scope.door);
+    scope.res.once('close', () => {
+      const aborted = !scope.res.writableFinished || scope.result?.complete === false;
+      if (!scope.res.writableFinished) gone.abort();
+      record(report, clock, scope, aborted);
+    });
+  };
+}

@@ -1,0 +1,38 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import helmet from 'helmet';
+import type { Step } from '../scope.ts';
+
+/** The headers that helmet sets, found once by asking it, since they are the same for every answer of this door. */
+function helmetHeaders(overTls: boolean): readonly (readonly [string, string])[] {
+  const found: [string, string][] = [];
+  const recorder = {
+    setHeader: (name: string, value: string) => found.push([name, String(value)]),
+    removeHeader: () => undefined,
+  };
+  const middleware = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
+    strictTransportSecurity: overTls ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+    xFrameOptions: { action: 'deny' },
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    crossOriginOpenerPolicy: false,
+  });
+  middleware({} as IncomingMessage, recorder as unknown as ServerResponse, () => undefined);
+  return found;
+}
+
+/** Sets helmet's headers for an API door, and returns the correlation ids to the caller. */
+export function createSecureHeaders(overTls: boolean, draining: () => boolean): Step {
+  const headers = helmetHeaders(overTls);
+  return ({ res, meta }) => {
+    for (const [name, value] of headers) res.setHeader(name, value);
+    res.setHeader('X-Request-Id', meta.requestId);
+    res.setHeader('Traceparent', meta.traceparent);
+    if (draining()) res.setHeader('Connection', 'close');
+  };
+}
