@@ -1,0 +1,56 @@
+import { GatewayError } from '../kernel/index.ts';
+import type { Credential, UpstreamToken } from '../upstream/index.ts';
+import { type AccountJwt, isDead, markDead, usableJwt } from './account-jwt.ts';
+import type { BrokerParts } from './broker-parts.ts';
+import type { Fly } from './flights.ts';
+import { sameJwt } from './jwt-life.ts';
+import type { LoginTurn } from './login-turn.ts';
+import type { Renewal } from './renewal.ts';
+
+/** A flight that was under way may bring back the rejected JWT; the one after it cannot. */
+const FLIGHTS = 3;
+
+/** Creates the {@link Credential} of an account. */
+export function createAccountCredential(
+  state: AccountJwt,
+  { upstream, clock, report }: BrokerParts,
+  fly: Fly,
+  renewal: Renewal,
+): Credential {
+  const { queue, name } = state.account;
+
+  const usable = (): ReturnType<typeof usableJwt> => {
+    state.lastUsed = clock.now();
+    return usableJwt(state, upstream.epoch(queue), state.lastUsed);
+  };
+  const fetch = async (reason: LoginTurn['reason']): Promise<UpstreamToken> => {
+    const { held, found } = await fly(state, reason);
+    report.jwtLookup(queue, found);
+    return held.token;
+  };
+
+  return {
+    get() {
+      const held = usable();
+      if (held === null) return fetch(state.held === null ? 'first' : 'renewal');
+      if (clock.now() >= held.renewAt) renewal.start(state);
+      report.jwtLookup(queue, 'memory');
+      return held.token;
+    },
+    async renew(rejected) {
+      const held = usable();
+      if (held !== null && !sameJwt(held.token, rejected)) return held.token;
+      markDead(state, rejected);
+      for (let flight = 0; flight < FLIGHTS; flight += 1) {
+        const token = await fetch('rejected_jwt');
+        if (!isDead(state, token)) return token;
+      }
+      throw new GatewayError(
+        'GW_CREDENTIAL_UNAVAILABLE',
+        `vovserver of queue ${queue} refuses the JWTs that it gives to account ${name}: the administrator looks at ` +
+          'its security rules and clock.',
+        { retryAfter: 5 },
+      );
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { GatewayError } from '../kernel/index.ts';
+import { StoreUnavailable } from '../platform/index.ts';
+import { createAccountCredential } from './account-credential.ts';
+import { type AccountJwt, forget } from './account-jwt.ts';
+import { type Accounts, createAccounts } from './accounts.ts';
+import { type BrokerOptions, type BrokerParts, queueOf } from './broker-parts.ts';
+import { createFly } from './flights.ts';
+import { createHolding, type Holding } from './holding.ts';
+import { createJwtStore } from './jwt-store.ts';
+import { createJwtWatch } from './jwt-watch.ts';
+import { createSlots, type Slots } from './login-slots.ts';
+import { createTakeTurn } from './login-turn.ts';
+import type { Broker } from './ports.ts';
+import { createRefusedPasswords } from './refused-passwords.ts';
+import { createRenewal, type Renewal } from './renewal.ts';
+
+function createParts({ kv, sealer, ...rest }: BrokerOptions, closing: AbortSignal): BrokerParts {
+  const { clock, report, config } = rest;
+  const slots = new Map<string, Slots>();
+  return {
+    ...rest,
+    closing,
+    store: createJwtStore({ kv, sealer, clock, report }),
+    refused: createRefusedPasswords({ kv, clock, report }),
+    slotsOf(queue) {
+      const found = slots.get(queue) ?? createSlots(() => config().broker.loginConcurrency);
+      slots.set(queue, found);
+      return found;
+    },
+  };
+}
+
+function createAdopt({ store, upstream }: BrokerParts, accounts: Accounts, holding: Holding): Broker['adopt'] {
+  return async (account, token) => {
+    const { state } = accounts.of(account);
+    const epoch = upstream.epoch(account.queue);
+    const written = await store.write(account, epoch, token, 'next');
+    holding.hold(state, { token, epoch, fence: typeof written === 'number' ? written : 0 });
+    state.unverified = written === 'away';
+  };
+}
+
+function createDrop({ store, upstream, config }: BrokerParts, accounts: Accounts): Broker['drop'] {
+  return async (account) => {
+    const { state } = accounts.of(account);
+    const epochs = new Set([upstream.epoch(account.queue), ...(state.held === null ? [] : [state.held.epoch])]);
+    state.generation += 1;
+    forget(state);
+    try {
+      await store.drop(account, epochs, queueOf(config(), account).jwtLife);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      throw new GatewayError(
+        'GW_STORE_UNAVAILABLE',
+        `The JWT of account ${account.name} on queue ${account.queue} is forgotten on this replica only: the shared ` +
+          'store is away. Repeat this when it is back.',
+        { retryAfter: 5, cause: error },
+      );
+    }
+  };
+}
+
+/** Creates the {@link Broker}. Disposing it ends what is under way and leaves the shared store to the other replicas. */
+export function createBroker(options: BrokerOptions): Broker {
+  const closing = new AbortController();
+  const parts = createParts(options, closing.signal);
+  const holding = createHolding(parts, (state: AccountJwt) => renewal.schedule(state));
+  const fly = createFly(parts, holding, createTakeTurn(parts, holding));
+  const renewal: Renewal = createRenewal(parts, fly);
+  const accounts = createAccounts((state) => createAccountCredential(state, parts, fly, renewal));
+  const watch = createJwtWatch(options.kv, parts, accounts, holding);
+  return {
+    credentialFor: (account) => accounts.of(account).credential,
+    adopt: createAdopt(parts, accounts, holding),
+    drop: createDrop(parts, accounts),
+    async [Symbol.asyncDispose]() {
+      closing.abort(new GatewayError('GW_DRAINING', 'This replica is shutting down.', { retryAfter: 1 }));
+      await Promise.allSettled(accounts.all().map(({ flight }) => flight));
+      for (const state of accounts.all()) forget(state);
+      await watch[Symbol.asyncDispose]();
+    },
+  };
+}
