@@ -150,7 +150,7 @@ export async function setStage(): Promise<Stage> {
   const passwords = join(folder, 'passwords');
   await mkdir(passwords);
   await chmod(folder, 0o700);
-  const redis = await startRedis({});
+  const redis = await startRedis({ appendOnly: true });
   const secrets = {
     sealingKey: randomBytes(32).toString('base64'),
     tokenKey: randomBytes(32).toString('base64'),
