@@ -45,33 +45,34 @@ export function createReport(options: ReportOptions): ReportHandle {
   // A report is made from a configuration that was accepted.
   counted.configReload(true);
 
+  // An event that cannot be told is lost like a line that cannot be written: the request it tells of goes on.
+  const tell =
+    <A extends unknown[]>(...receivers: ((...event: A) => void)[]) =>
+    (...event: A): void => {
+      for (const receive of receivers) {
+        try {
+          receive(...event);
+        } catch {
+          onLost(1);
+        }
+      }
+    };
+
   return {
-    ...counted,
     log: log.logger,
-    requestEnded(record) {
-      counted.requestEnded(record);
-      written.requestEnded(record);
-    },
-    upstream(record) {
-      counted.upstream(record);
-      written.upstream(record);
-    },
-    certificate(record) {
-      counted.certificate(record);
-      written.certificate(record);
-    },
-    login(record) {
-      counted.login(record);
-      written.login(record);
-    },
-    store(state, reason) {
-      counted.store(state, reason);
-      written.store(state, reason);
-    },
-    configReload(ok) {
-      counted.configReload(ok);
-      written.configReload(ok);
-    },
+    requestStarted: tell(counted.requestStarted),
+    requestEnded: tell(counted.requestEnded, written.requestEnded),
+    upstream: tell(counted.upstream, written.upstream),
+    upstreamConnections: tell(counted.upstreamConnections),
+    certificate: tell(counted.certificate, written.certificate),
+    jwtLookup: tell(counted.jwtLookup),
+    login: tell(counted.login, written.login),
+    jwtExpiry: tell(counted.jwtExpiry),
+    limit: tell(counted.limit),
+    attempt: tell(counted.attempt),
+    store: tell(counted.store, written.store),
+    storeCommand: tell(counted.storeCommand),
+    configReload: tell(counted.configReload, written.configReload),
     registry: metrics.registry,
     metrics: () => metrics.registry.metrics(),
     contentType: metrics.registry.contentType,

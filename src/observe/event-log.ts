@@ -2,13 +2,19 @@ import type { Log } from './log.ts';
 import { requestLine } from './log-fields.ts';
 import type { CertificateRecord, LoginRecord, Report, RequestRecord, UpstreamRecord } from './report.ts';
 
+/** The last moment that a Date can hold, milliseconds since the epoch (ECMA-262, time range). */
+const LAST_DATE = 8.64e15;
+
 /** The events that also leave a line in the log. */
 export type EventLog = Pick<Report, 'requestEnded' | 'upstream' | 'certificate' | 'login' | 'store' | 'configReload'>;
+
+/** ISO 8601, or `unknown` for what is no time: a certificate may carry anything. */
+const dateText = (ms: number): string => (Math.abs(ms) <= LAST_DATE ? new Date(ms).toISOString() : 'unknown');
 
 function certificateLine(log: Log, record: CertificateRecord): void {
   const { queue, host, level, notAfter, pin } = record;
   const facts = [
-    notAfter === null ? 'no certificate' : `valid until ${new Date(notAfter).toISOString()}`,
+    notAfter === null ? 'no certificate' : `valid until ${dateText(notAfter)}`,
     pin === null ? '' : `public key ${pin}`,
   ].filter((fact) => fact !== '');
   const fields = { event: 'upstream_certificate', queue, host, level_tls: level, reason: facts.join(', ') };

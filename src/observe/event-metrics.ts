@@ -11,7 +11,7 @@ export type EventMetrics = Omit<Report, 'log'>;
 
 const methodLabel = (method: string): string => (METHODS.has(method) ? method : OTHER);
 const statusLabel = (status: number): string =>
-  status === 0 || status >= 100 ? (STATUS_TEXTS[status] ?? OTHER) : OTHER;
+  Number.isInteger(status) && (status === 0 || status >= 100) ? (STATUS_TEXTS[status] ?? OTHER) : OTHER;
 const isErrorCode = (code: string): boolean => Object.hasOwn(ERROR_CODES, code);
 
 function requestMetrics(metrics: Metrics): Pick<EventMetrics, 'requestStarted' | 'requestEnded'> {

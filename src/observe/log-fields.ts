@@ -84,7 +84,7 @@ export function eventLine(fields: LogFields): FlatLine {
 export function requestLine(record: RequestRecord): FlatLine {
   const line: FlatLine = { 'event.action': 'request' };
   take(line, record, REQUEST_FIELDS);
-  const trace = TRACEPARENT.exec(record.traceparent)?.[1];
+  const trace = typeof record.traceparent === 'string' ? TRACEPARENT.exec(record.traceparent)?.[1] : undefined;
   if (trace !== undefined) line['trace.id'] = trace;
   if (record.aborted === true) line['vovgw.aborted'] = true;
   return line;

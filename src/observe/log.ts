@@ -19,9 +19,13 @@ export interface Log extends AsyncDisposable {
 }
 
 function writableSink(output: Writable, onLost: (lines: number) => void): Sink {
-  output.on('error', () => onLost(1));
+  // Each write learns of its own failure; without a listener the event would end the process.
+  output.on('error', () => {});
+  const written = (error?: Error | null): void => {
+    if (error) onLost(1);
+  };
   return {
-    write: (line) => (output.writable ? output.write(line) : onLost(1)),
+    write: (line) => (output.writable ? output.write(line, written) : onLost(1)),
     flush: () => new Promise((resolve) => (output.writable ? output.write('', () => resolve()) : resolve())),
   };
 }
