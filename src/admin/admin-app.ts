@@ -1,5 +1,5 @@
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { ReportHandle } from '../observe/index.ts';
+import { cleanText, type ReportHandle } from '../observe/index.ts';
 import type { Readiness, ReadinessSource } from './ports.ts';
 
 /** What the admin listener shows. */
@@ -37,7 +37,11 @@ function readyz(readiness: Readiness, query: URLSearchParams, accept: string): R
   const status = readiness.ready ? 200 : 503;
   const word = summary(readiness);
   const verbose = query.has('verbose');
-  const { components } = readiness;
+  const components = readiness.components.map(({ name, state, detail }) => ({
+    name: cleanText(name),
+    state,
+    detail: cleanText(detail),
+  }));
   if (accept.includes('application/json')) return json(status, { status: word, ...(verbose ? { components } : {}) });
   const lines = components.map(({ name, state, detail }) => `${state}\t${name}\t${detail}`);
   return text(status, [word, ...(verbose ? lines : [])].join('\n'));

@@ -1,4 +1,5 @@
 // Reports what happened, once, to log, metrics and audit trail.
+export { cleanText } from './clean-text.ts';
 export { createReport, type ReportHandle, type ReportOptions } from './create-report.ts';
 export { EVENT_FIELDS, type FieldRule, REQUEST_FIELDS } from './log-fields.ts';
 export { describeMetrics } from './metric-table.ts';
