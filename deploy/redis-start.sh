@@ -1,0 +1,22 @@
+#!/bin/sh
+# Starts Redis for the gateway: the ACL made from the secret file, every write in an append-only file, nothing evicted.
+set -eu
+umask 077
+
+acl=/run/redis/users.acl
+hash=$(tr -d '\r\n' </run/secrets/redis-password | sha256sum | cut -d ' ' -f 1)
+# INFO tells the client that Redis has loaded its data. Scripts may only call what their user may call.
+cat >"$acl" <<ACL
+user default off
+user health on nopass -@all +ping
+user gateway on #$hash ~vovgw:* &vovgw:* -@all +@read +@write +@connection +@pubsub +@scripting +@transaction -@dangerous +info
+ACL
+chown redis:redis "$acl" /run/redis /data
+
+exec setpriv --reuid=redis --regid=redis --clear-groups redis-server \
+  --aclfile "$acl" \
+  --dir /data \
+  --appendonly yes \
+  --appendfsync everysec \
+  --maxmemory "${REDIS_MAXMEMORY:-256mb}" \
+  --maxmemory-policy noeviction
