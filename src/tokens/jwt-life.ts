@@ -2,6 +2,8 @@ import type { LoginAnswer, UpstreamToken } from '../upstream/index.ts';
 
 /** No JWT of vovserver lives longer; a claim beyond it is a clock or a unit gone wrong. */
 const LONGEST_LIFE_MS = 30 * 86_400_000;
+/** A shorter life is of no use; a claim below it is a clock gone wrong. */
+const SHORTEST_LIFE_MS = 1000;
 /** A JWT is a few hundred bytes; beyond this the claims are not worth parsing. */
 const LONGEST_JWT = 65_536;
 
@@ -28,7 +30,7 @@ export function timeClaimsOf(jwt: string): TimeClaims {
   }
 }
 
-const sane = (lifeMs: number): boolean => lifeMs > 0 && lifeMs <= LONGEST_LIFE_MS;
+const sane = (lifeMs: number): boolean => lifeMs >= SHORTEST_LIFE_MS && lifeMs <= LONGEST_LIFE_MS;
 
 /**
  * Life in milliseconds by the claims; null when they say nothing usable. `exp - iat` is measured on vovserver's clock

@@ -176,6 +176,8 @@ export interface WorldOptions {
   readonly replicas?: number;
   readonly broker?: object;
   readonly credentials?: object[];
+  /** Replicas that do not reach the store when they start. */
+  readonly cut?: readonly number[];
   readonly leases?: (kv: KeyValue, clock: Clock, replica: number) => Leases;
 }
 
@@ -188,6 +190,7 @@ export function createWorld(options: WorldOptions = {}): World {
   const leasesOf = options.leases ?? ((kv, at, replica) => createLeases(kv, { clock: at, ownerId: `r${replica}` }));
   const replicas = Array.from({ length: options.replicas ?? 1 }, (_, index): Replica => {
     const kv = createSwitchedKeyValue(store);
+    kv.reachable = !options.cut?.includes(index);
     const report = createRecordedReport();
     const broker = createBroker({
       config: () => world.config,
