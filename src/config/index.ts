@@ -1,4 +1,6 @@
 // Turns file, environment and secret files into one frozen Config, or into the complete list of its faults.
+export type { ConfigResult, Fault, FaultSource } from './fault.ts';
+export { DEFAULT_FILES, findConfigFile, type LoadInput, loadConfig, parseConfig } from './load.ts';
 export {
   type BucketConfig,
   type Config,

@@ -15,7 +15,8 @@ export const duration = () =>
     .transform((text) => {
       const unit = /[a-z]+$/.exec(text)?.[0] ?? 'ms';
       return Number.parseFloat(text) * (DURATION_UNITS[unit] ?? 1);
-    });
+    })
+    .meta({ unit: 'duration' });
 
 /** A size such as `64KiB` or `1MiB`; a number of bytes once decided. */
 export const size = () =>
@@ -25,7 +26,20 @@ export const size = () =>
     .transform((text) => {
       const unit = /[A-Za-z]+$/.exec(text)?.[0] ?? 'B';
       return Number.parseInt(text, 10) * (SIZE_UNITS[unit] ?? 1);
-    });
+    })
+    .meta({ unit: 'size' });
+
+const textIn = (value: number, units: Readonly<Record<string, number>>, smallest: string): string => {
+  const fits = Object.entries(units).filter(([, factor]) => value > 0 && value % factor === 0);
+  const [unit, factor] = fits.at(-1) ?? [smallest, 1];
+  return `${value / factor}${unit}`;
+};
+
+/** Milliseconds as the text that {@link duration} reads. */
+export const durationText = (ms: number): string => textIn(ms, DURATION_UNITS, 'ms');
+
+/** Bytes as the text that {@link size} reads. */
+export const sizeText = (bytes: number): string => textIn(bytes, SIZE_UNITS, 'B');
 
 /** A secret; may be given by its `…File` twin. Wrapped, so that it cannot be printed by accident. */
 export const secret = () =>

@@ -9,6 +9,12 @@ export function wholeTtl(ttlMs: number | null): number | null {
   return Math.ceil(ttlMs);
 }
 
+/** What a counter can be changed by; throws RangeError for anything but a whole number. */
+export function wholeSummand(by: number): number {
+  if (!Number.isSafeInteger(by)) throw new RangeError(`a counter changes by whole numbers, not by ${by}`);
+  return by;
+}
+
 /** The part of a key that decides its Cluster slot (Redis Cluster specification, "hash tags"). */
 export function hashTag(key: string): string {
   const start = key.indexOf('{');

@@ -13,4 +13,5 @@ export {
 } from './key-value.ts';
 export { createLeases, type LeasesOptions } from './leases.ts';
 export { createMemoryKeyValue } from './memory-key-value.ts';
+export { createRedisKeyValue, type RedisKeyValueOptions } from './redis-key-value.ts';
 export { createSealer } from './sealer.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../kernel/index.ts';
-import { checkScriptCall, checkWhole, wholeTtl } from './call-checks.ts';
+import { checkScriptCall, checkWhole, wholeSummand, wholeTtl } from './call-checks.ts';
 import { type KeyValue, type ScriptStore, StoreUnavailable } from './key-value.ts';
 import { createLocalChannels } from './local-channels.ts';
 import { createMemoryEntries, type MemoryEntries } from './memory-entries.ts';
@@ -18,8 +18,8 @@ function scriptStoreOf(entries: MemoryEntries, clock: Clock): ScriptStore {
 function add(entries: MemoryEntries, key: string, by: number, ttlMs: number): number {
   const ttl = wholeTtl(ttlMs);
   const before = entries.text(key);
-  const sum = Number(before ?? '0') + by;
-  if (!Number.isSafeInteger(by) || !Number.isSafeInteger(sum)) throw new RangeError(`${key} is no whole number`);
+  const sum = Number(before ?? '0') + wholeSummand(by);
+  if (!Number.isSafeInteger(sum)) throw new RangeError(`${key} is no whole number`);
   if (before === null) entries.putText(key, String(sum), ttl);
   else entries.changeText(key, String(sum));
   return sum;

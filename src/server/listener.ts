@@ -101,7 +101,16 @@ export async function createListener(
   waiting: ContinueSet,
   material: TlsMaterial | null,
 ): Promise<Listener> {
-  const common = { maxHeaderSize: config.limits.headerBytes, requireHostHeader: false, keepAlive: true, noDelay: true };
+  const { limits } = config;
+  const common = {
+    maxHeaderSize: limits.headerBytes,
+    // A missing Host is refused by `check message`, in the same shape as every other error.
+    requireHostHeader: false,
+    keepAlive: true,
+    noDelay: true,
+    // How often Node looks for requests that are late.
+    connectionsCheckingInterval: Math.max(100, Math.min(5000, limits.headersTimeout / 4)),
+  };
   const server: Server =
     material === null
       ? createHttpServer(common, handler)

@@ -5,6 +5,8 @@ import type { Scope, Step } from '../scope.ts';
 
 /** Bodies up to this size are held in memory, so that the call can be sent again after a 401. */
 const REPLAY_BYTES = 262_144;
+/** A body of unknown length is read whole before anything is sent, so that broken framing never reaches vovserver. */
+const CHUNKED_BYTES = 1_048_576;
 const NONE: CallBody = { kind: 'none' };
 
 function tooLarge(maxBytes: number): GatewayError {
@@ -42,19 +44,21 @@ export function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer
 
 async function collect(scope: Scope, maxBytes: number): Promise<void> {
   const { req, meta } = scope;
-  const length = Number(req.headers['content-length'] ?? Number.NaN);
-  if (length > maxBytes) throw tooLarge(maxBytes);
+  const declared = req.headers['content-length'];
+  const length = declared === undefined ? null : Number(declared);
+  if (length !== null && length > maxBytes) throw tooLarge(maxBytes);
   if (scope.expectsContinue) scope.res.writeContinue();
   // Some client libraries send `{}` with every GET: read and dropped, since a read has no body for vovserver.
   if (meta.method === 'GET' || meta.method === 'HEAD') {
     await readBody(req, Math.min(maxBytes, REPLAY_BYTES));
-    return;
+  } else if (length === null || length <= REPLAY_BYTES) {
+    scope.body = { kind: 'bytes', bytes: await readBody(req, Math.min(maxBytes, CHUNKED_BYTES)) };
+  } else {
+    scope.body = { kind: 'stream', stream: req, maxBytes };
   }
-  if (length <= REPLAY_BYTES) scope.body = { kind: 'bytes', bytes: await readBody(req, maxBytes) };
-  else scope.body = { kind: 'stream', stream: req, maxBytes };
 }
 
-/** Takes the body within its limit: small ones into memory, larger ones and chunked ones as a stream. */
+/** Takes the body within its limit: small and chunked ones into memory, larger ones of a known length as a stream. */
 export function createCollectBody(maxBytes: () => number): Step {
   return (scope) => {
     scope.body = NONE;

@@ -1,0 +1,247 @@
+import type { ServerResponse } from 'node:http';
+import type { Dispatcher } from 'undici';
+import { GatewayError, messageOf } from '../kernel/index.ts';
+import { codeOf, type FailureKind, kindOf, type SendFailure, UpstreamFailure } from './failure.ts';
+import type { Connection, Pool, Waiter } from './pool.ts';
+import type { UpstreamCall, UpstreamToken } from './ports.ts';
+import { bodyTooLarge, passRequest } from './request-passes.ts';
+import { passResponse } from './response-passes.ts';
+
+/** How one attempt to carry a call ended. */
+export type Outcome =
+  | { readonly kind: 'answered'; readonly status: number; readonly bytesOut: number; readonly broken: FailureKind | null }
+  | { readonly kind: 'unauthorized' }
+  | { readonly kind: 'refused'; readonly error: GatewayError }
+  | { readonly kind: 'failed'; readonly failure: SendFailure };
+
+/** What an attempt needs. */
+export interface Attempt {
+  readonly call: UpstreamCall;
+  readonly token: UpstreamToken;
+  readonly form: 'colon' | 'space';
+  readonly origin: string;
+  readonly response: ServerResponse;
+  readonly pool: Pool;
+  /** Attempts under way, for the sweep that ends late ones. */
+  readonly running: Set<Exchange>;
+  /** Milliseconds since the epoch: end of the whole call, and of the wait for a connection. */
+  readonly deadline: number;
+  readonly waitUntil: number;
+  readonly done: (outcome: Outcome) => void;
+}
+
+/** More interim answers than this cut the connection (1xx flood). */
+const MAX_INTERIM = 16;
+/** Of a 401's body so much is read, so that the connection can be kept. */
+const MAX_DISCARDED = 64 * 1024;
+
+const aborted = new UpstreamFailure('aborted', 'the caller went away');
+
+/**
+ * One attempt to carry a call over one connection: undici's handler, which writes the answer straight into the
+ * caller's response. A class, because it is made for every call. No method throws.
+ */
+export class Exchange implements Dispatcher.DispatchHandler, Waiter {
+  readonly account: string;
+  readonly #attempt: Attempt;
+  #connection: Connection | null = null;
+  #controller: Dispatcher.DispatchController | null = null;
+  /** The watershed: set when undici starts to write, and never taken back. */
+  #sent = false;
+  #begun = false;
+  #reused = false;
+  #interim = 0;
+  #status = 0;
+  #headers: string[] = [];
+  #expected = -1;
+  #untilClose = false;
+  #bytes = 0;
+  #bodySent = 0;
+  #committed = false;
+  #ended = false;
+  #finished = false;
+  #drain: (() => void) | null = null;
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt;
+    this.account = attempt.call.account;
+  }
+
+  /** Begins: asks the pool for a connection. */
+  begin(fresh: boolean): void {
+    const { call, pool, running } = this.#attempt;
+    if (call.signal.aborted) return this.#fail(aborted);
+    call.signal.addEventListener('abort', this);
+    running.add(this);
+    pool.take(this, fresh);
+  }
+
+  /** The caller's signal fired. */
+  handleEvent(): void {
+    this.#stop(aborted);
+  }
+
+  /** Ends the attempt when its time is over. */
+  sweep(now: number): void {
+    if (now >= this.#attempt.deadline) this.#stop(new UpstreamFailure('timeout', 'the time limit of the call is over'));
+    else if (this.#connection === null && now >= this.#attempt.waitUntil) {
+      this.#stop(new UpstreamFailure('timeout', 'no connection became free in time'));
+    }
+  }
+
+  refuse(failure: SendFailure): void {
+    this.#finish({ kind: 'failed', failure }, false);
+  }
+
+  start(connection: Connection): void {
+    this.#connection = connection;
+    const { call, token, form } = this.#attempt;
+    const { body } = call;
+    let headers: string[];
+    try {
+      headers = passRequest(call, token, form);
+    } catch (error) {
+      if (error instanceof GatewayError) return this.#finish({ kind: 'refused', error }, true);
+      return this.#fail(error);
+    }
+    connection.client.dispatch(
+      {
+        path: call.target,
+        method: call.method,
+        headers,
+        body: body.kind === 'none' ? null : body.kind === 'bytes' ? body.bytes : body.stream,
+      },
+      this,
+    );
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#sent = true;
+    this.#controller = controller;
+    this.#reused = (this.#connection?.served ?? 0) > 0;
+  }
+
+  onBodySent(chunk: Buffer): void {
+    const { body } = this.#attempt.call;
+    if (body.kind !== 'stream') return;
+    this.#bodySent += chunk.length;
+    if (this.#bodySent <= body.maxBytes || this.#finished) return;
+    this.#finish({ kind: 'refused', error: bodyTooLarge(body.maxBytes) }, false);
+  }
+
+  onResponseStarted(): void {
+    this.#begun = true;
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    received: Record<string, string | string[] | undefined>,
+  ): void {
+    if (this.#finished) return;
+    if (status >= 100 && status < 200 && status !== 101) {
+      this.#interim += 1;
+      if (this.#interim > MAX_INTERIM) controller.abort(new UpstreamFailure('invalid', 'too many interim answers'));
+      return;
+    }
+    this.#status = status;
+    if (status === 401) return;
+    const { call, origin } = this.#attempt;
+    try {
+      const { method, target } = call;
+      this.#headers = passResponse({ method, target, origin, status, received, headers: [] });
+    } catch (error) {
+      return controller.abort(error instanceof Error ? error : new UpstreamFailure('invalid', messageOf(error)));
+    }
+    const length = received['content-length'];
+    if (typeof length === 'string') this.#expected = Number(length);
+    else this.#untilClose = received['transfer-encoding'] === undefined;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#finished) return;
+    this.#bytes += chunk.length;
+    if (this.#status === 401) {
+      if (this.#bytes > MAX_DISCARDED) this.#finish({ kind: 'unauthorized' }, false);
+      return;
+    }
+    const { response } = this.#attempt;
+    if (response.destroyed) return controller.abort(aborted);
+    if (!this.#commit(controller)) return;
+    if (this.#bytes === this.#expected) {
+      this.#ended = true;
+      response.end(chunk);
+    } else if (!response.write(chunk)) {
+      controller.pause();
+      this.#drain ??= () => controller.resume();
+      response.once('drain', this.#drain);
+    }
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (this.#finished) return;
+    if (this.#status === 401) return this.#finish({ kind: 'unauthorized' }, true);
+    const broken = this.#untilClose ? this.#connection?.socket?.errored : null;
+    if (broken) return this.#fail(broken);
+    if (!this.#ended) {
+      if (!this.#commit(controller)) return;
+      this.#attempt.response.end();
+    }
+    this.#finish({ kind: 'answered', status: this.#status, bytesOut: this.#bytes, broken: null }, true);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: unknown): void {
+    if (!this.#finished) this.#fail(error);
+  }
+
+  /** Writes status and headers, as late as the first byte of the body, so that an early break is still an error page. */
+  #commit(controller: Dispatcher.DispatchController): boolean {
+    if (this.#committed) return true;
+    const { response } = this.#attempt;
+    try {
+      const headers = this.#headers;
+      for (let at = 0; at < headers.length; at += 2) response.setHeader(headers[at] ?? '', headers[at + 1] ?? '');
+      response.statusCode = this.#status;
+      this.#committed = true;
+      return true;
+    } catch (error) {
+      for (let at = 0; at < this.#headers.length; at += 2) response.removeHeader(this.#headers[at] ?? '');
+      controller.abort(new UpstreamFailure('invalid', `a header of the answer cannot be passed on: ${codeOf(error)}`));
+      return false;
+    }
+  }
+
+  #stop(reason: UpstreamFailure): void {
+    if (this.#finished) return;
+    if (this.#controller !== null) this.#controller.abort(reason);
+    if (!this.#finished) this.#fail(reason);
+  }
+
+  #fail(error: unknown): void {
+    const kind = kindOf(error);
+    if (this.#committed) {
+      this.#finish({ kind: 'answered', status: this.#status, bytesOut: this.#bytes, broken: kind }, false);
+      this.#attempt.response.destroy();
+      return;
+    }
+    if (this.#status === 401) return this.#finish({ kind: 'unauthorized' }, false);
+    const code = codeOf(error);
+    const reason = code === '' ? messageOf(error) : `${code}: ${messageOf(error)}`;
+    const failure: SendFailure = this.#sent
+      ? { sent: 'possibly_sent', kind, reason, answerBegun: this.#begun, reused: this.#reused }
+      : { sent: 'not_sent', kind, reason };
+    this.#finish({ kind: 'failed', failure }, false);
+  }
+
+  #finish(outcome: Outcome, reusable: boolean): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const { call, pool, running, response, done } = this.#attempt;
+    call.signal.removeEventListener('abort', this);
+    running.delete(this);
+    if (this.#drain !== null) response.off('drain', this.#drain);
+    if (this.#connection === null) pool.forget(this);
+    else pool.release(this.#connection, reusable);
+    done(outcome);
+  }
+}
