@@ -5,11 +5,11 @@ umask 077
 
 acl=/run/redis/users.acl
 hash=$(tr -d '\r\n' </run/secrets/redis-password | sha256sum | cut -d ' ' -f 1)
-# INFO tells the client that Redis has loaded its data. Scripts may only call what their user may call.
+# INFO tells the client that Redis has loaded its data, TIME is the clock of the scripts. Scripts may only call what their user may call.
 cat >"$acl" <<ACL
 user default off
 user health on nopass -@all +ping
-user gateway on #$hash ~vovgw:* &vovgw:* -@all +@read +@write +@connection +@pubsub +@scripting +@transaction -@dangerous +info
+user gateway on #$hash ~vovgw:* &vovgw:* -@all +@read +@write +@connection +@pubsub +@scripting +@transaction -@dangerous +info +time
 ACL
 chown redis:redis "$acl" /run/redis /data
 
