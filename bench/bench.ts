@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { type Load, load } from './load.ts';
-import { startSubject, type Subject } from './subjects.ts';
+import { type Subject, startSubject } from './subjects.ts';
 import { startGatewaySubject } from './subjects-gateway.ts';
 
 // Requests per second of the plain read path, in one run: the subject alone on one core, load generator, upstream and
@@ -44,7 +44,9 @@ function print(results: readonly { name: string; load: Load }[]): void {
   ]);
   const widths = head.map((cell, at) => Math.max(cell.length, ...rows.map((row) => row[at]?.length ?? 0)));
   for (const row of [head, ...rows]) {
-    console.log(row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  '));
+    console.log(
+      row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  '),
+    );
   }
 }
 

@@ -7,7 +7,12 @@ import { startDemo } from './stage.ts';
 const run = promisify(execFile);
 await using demo = await startDemo();
 const figures = createFigures('The demo’s commands, as printed');
-figures.add('URL, user and token', 'printed', demo.url, demo.url !== '' && demo.user !== '' && demo.token.startsWith('vgw_'));
+figures.add(
+  'URL, user and token',
+  'printed',
+  demo.url,
+  demo.url !== '' && demo.user !== '' && demo.token.startsWith('vgw_'),
+);
 figures.add('commands', '4', demo.commands.length, demo.commands.length === 4);
 
 const expected: readonly [string, RegExp][] = [

@@ -31,5 +31,10 @@ const last = await memoryAfter(Number(values.last));
 const figures = createFigures(`Resident memory (${requests} requests)`);
 figures.add('errors', '0', errors, errors === 0);
 figures.add(`after ${values.first}`, 'shown', `${first.toFixed(0)} MiB`, first > 0);
-figures.add(`after ${values.last}`, `≤ 110 %`, `${last.toFixed(0)} MiB, ${((last / first) * 100).toFixed(0)} %`, last <= first * 1.1);
+figures.add(
+  `after ${values.last}`,
+  `≤ 110 %`,
+  `${last.toFixed(0)} MiB, ${((last / first) * 100).toFixed(0)} %`,
+  last <= first * 1.1,
+);
 figures.print();

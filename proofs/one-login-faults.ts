@@ -71,8 +71,18 @@ for (const user of VICTIMS) {
   attempts.push((await loginsOf(standin, user)).length);
 }
 await standin.control('PUT', '/faults', { loginDelayMs: 0 });
-figures.add(`calls that waited for a killed holder (${VICTIMS.length} kills)`, '0 failed', failed.length, failed.length === 0);
-figures.add('logins for them', 'at most 2 each', attempts.join(' '), attempts.every((n) => n <= 2));
+figures.add(
+  `calls that waited for a killed holder (${VICTIMS.length} kills)`,
+  '0 failed',
+  failed.length,
+  failed.length === 0,
+);
+figures.add(
+  'logins for them',
+  'at most 2 each',
+  attempts.join(' '),
+  attempts.every((n) => n <= 2),
+);
 
 // vovserver refuses good JWTs at random, and one user has a wrong password.
 const pollers = [];
@@ -86,10 +96,25 @@ const [polls, refused] = await Promise.all([
   poll(pollers, urls, PATH, { seconds, intervalMs: 200 }),
   poll(wrong, urls, PATH, { seconds, intervalMs: 200 }),
 ]);
-figures.add(`calls with ${values['refuse-rate']} of good JWTs refused (${polls.calls})`, '0 failed', counted(polls.failures), polls.failures.size === 0);
+figures.add(
+  `calls with ${values['refuse-rate']} of good JWTs refused (${polls.calls})`,
+  '0 failed',
+  counted(polls.failures),
+  polls.failures.size === 0,
+);
 const tries = await loginsOf(standin, WRONG);
 const most = Math.ceil(seconds / coolDown);
-figures.add(`logins with the wrong password in ${seconds} s`, `1 to ${most}`, tries.length, tries.length >= 1 && tries.length <= most);
+figures.add(
+  `logins with the wrong password in ${seconds} s`,
+  `1 to ${most}`,
+  tries.length,
+  tries.length >= 1 && tries.length <= most,
+);
 const other = [...refused.failures.keys()].filter((what) => what !== '503 GW_CREDENTIAL_UNAVAILABLE');
-figures.add('what its owner is told', '503 GW_CREDENTIAL_UNAVAILABLE', counted(refused.failures), other.length === 0 && refused.failures.size === 1);
+figures.add(
+  'what its owner is told',
+  '503 GW_CREDENTIAL_UNAVAILABLE',
+  counted(refused.failures),
+  other.length === 0 && refused.failures.size === 1,
+);
 figures.print();

@@ -1,8 +1,8 @@
 // One vovserver login per account and period over all replicas, and no call that fails (--replicas 3 --users 50 --minutes 5 --jwt-life 20).
 import { parseArgs } from 'node:util';
 import { createFigures, quantile } from './figures.ts';
-import { counted, poll } from './pollers.ts';
-import { setStage, startStandin } from './stage.ts';
+import { counted, type Poller, poll } from './pollers.ts';
+import { type GatewayProcess, setStage, startStandin } from './stage.ts';
 
 const { values } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ await using standin = await startStandin([
 ]);
 await using stage = await setStage();
 for (const user of users) await stage.setPassword(user, `pw-${user}`);
-const gateways = [];
+const gateways: GatewayProcess[] = [];
 for (let i = 0; i < Number(values.replicas); i++) {
   gateways.push(
     await stage.gateway({
@@ -36,14 +36,19 @@ for (let i = 0; i < Number(values.replicas); i++) {
 }
 const [first] = gateways;
 if (first === undefined) throw new Error('--replicas must be at least 1');
-const pollers = [];
+const pollers: Poller[] = [];
 for (const user of users) pollers.push({ user, token: await stage.token(first, user) });
 
 console.log(`${gateways.length} gateways, ${users.length} users, JWT life ${life} s, ${seconds} s of polling …`);
-const polls = await poll(pollers, gateways.map((g) => g.url), '/api/v3/project/1/version', {
-  seconds,
-  intervalMs: Number(values.interval),
-});
+const polls = await poll(
+  pollers,
+  gateways.map((g) => g.url),
+  '/api/v3/project/1/version',
+  {
+    seconds,
+    intervalMs: Number(values.interval),
+  },
+);
 
 interface Login {
   readonly time: number;
@@ -66,7 +71,22 @@ const most = Math.ceil(seconds / (life * 0.75)) + 1;
 figures.add('failed calls', '0', counted(polls.failures), polls.failures.size === 0);
 figures.add('401 that a client saw', '0', unauthorised, unauthorised === 0);
 figures.add('logins closer than 75 % of a life', '0', early, early === 0);
-figures.add('logins refused', '0', logins.filter((l) => l.result !== 'ok').length, logins.every((l) => l.result === 'ok'));
-figures.add('logins per user', `1 to ${most}`, `${Math.min(...counts)} to ${Math.max(...counts)}`, Math.min(...counts) >= 1 && Math.max(...counts) <= most);
-figures.add('time of a call', 'shown only', `p50 ${quantile(polls.times, 0.5).toFixed(1)} ms, p99 ${quantile(polls.times, 0.99).toFixed(1)} ms`, true);
+figures.add(
+  'logins refused',
+  '0',
+  logins.filter((l) => l.result !== 'ok').length,
+  logins.every((l) => l.result === 'ok'),
+);
+figures.add(
+  'logins per user',
+  `1 to ${most}`,
+  `${Math.min(...counts)} to ${Math.max(...counts)}`,
+  Math.min(...counts) >= 1 && Math.max(...counts) <= most,
+);
+figures.add(
+  'time of a call',
+  'shown only',
+  `p50 ${quantile(polls.times, 0.5).toFixed(1)} ms, p99 ${quantile(polls.times, 0.99).toFixed(1)} ms`,
+  true,
+);
 figures.print();

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { Agent, request } from 'undici';
 import { createFigures } from './figures.ts';
-import { setStage, startStandin } from './stage.ts';
+import { type GatewayProcess, setStage, startStandin } from './stage.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,11 +19,18 @@ const replicas = Number(values.replicas);
 const seconds = Number(values.seconds);
 const PATH = '/api/v3/project/1/version';
 
-await using standin = await startStandin(['--transport', 'http', '--queue-name', 'proof', '--users', 'alice:pw-alice,bob:pw-bob']);
+await using standin = await startStandin([
+  '--transport',
+  'http',
+  '--queue-name',
+  'proof',
+  '--users',
+  'alice:pw-alice,bob:pw-bob',
+]);
 await using stage = await setStage();
 await stage.setPassword('alice', 'pw-alice');
 await stage.setPassword('bob', 'pw-bob');
-const gateways = [];
+const gateways: GatewayProcess[] = [];
 for (let i = 0; i < replicas; i++) {
   gateways.push(
     await stage.gateway({
@@ -76,15 +83,26 @@ const wrong: string[] = [];
 for (let i = 0; i < 5; i++) {
   const { headers } = await call(first.url, bob);
   exact.push(String(headers.ratelimit));
-  if (headers['ratelimit-policy'] !== `"identity";q=${limit};w=${windowSeconds}`) wrong.push(String(headers['ratelimit-policy']));
+  if (headers['ratelimit-policy'] !== `"identity";q=${limit};w=${windowSeconds}`)
+    wrong.push(String(headers['ratelimit-policy']));
   await new Promise((resolve) => setTimeout(resolve, 300));
 }
 const remaining = exact.map((text) => Number(/r=(\d+)/.exec(text)?.[1]));
 // Between two slow calls the bucket refills; what is left is the whole quota less the call itself.
 const refill = limit / windowSeconds > 1 / 0.3;
 const asPromised = remaining.every((r, i) => (refill ? r === limit - 1 : r === limit - 1 - i));
-figures.add('RateLimit-Policy', `"identity";q=${limit};w=${windowSeconds}`, wrong[0] ?? 'the same in 5 answers', wrong.length === 0);
-figures.add('RateLimit of slow calls', refill ? `r=${limit - 1} each` : 'one less each', remaining.join(' '), asPromised);
+figures.add(
+  'RateLimit-Policy',
+  `"identity";q=${limit};w=${windowSeconds}`,
+  wrong[0] ?? 'the same in 5 answers',
+  wrong.length === 0,
+);
+figures.add(
+  'RateLimit of slow calls',
+  refill ? `r=${limit - 1} each` : 'one less each',
+  remaining.join(' '),
+  asPromised,
+);
 
 // The bucket starts full: over the time of the flood the limit admits its burst and what refills.
 const started = Date.now();
@@ -92,10 +110,20 @@ const seen = await flood(seconds, alice);
 const took = (Date.now() - started) / 1000;
 const allowed = limit + (limit / windowSeconds) * took;
 const share = seen.admitted / allowed;
-figures.add(`admitted in ${took.toFixed(1)} s`, `${allowed.toFixed(0)} ± 5 %`, `${seen.admitted} (${(share * 100).toFixed(1)} %)`, Math.abs(share - 1) <= 0.05);
+figures.add(
+  `admitted in ${took.toFixed(1)} s`,
+  `${allowed.toFixed(0)} ± 5 %`,
+  `${seen.admitted} (${(share * 100).toFixed(1)} %)`,
+  Math.abs(share - 1) <= 0.05,
+);
 figures.add('neither admitted nor 429', '0', seen.other, seen.other === 0);
 const { status, headers } = await call(first.url, alice);
-figures.add('refused call', '429 with Retry-After', `${status} Retry-After ${headers['retry-after']} ${headers.ratelimit}`, status === 429 && Number(headers['retry-after']) >= 1);
+figures.add(
+  'refused call',
+  '429 with Retry-After',
+  `${status} Retry-After ${headers['retry-after']} ${headers.ratelimit}`,
+  status === 429 && Number(headers['retry-after']) >= 1,
+);
 
 // Redis stopped: every replica holds its share by itself; nothing fails and nothing is open.
 await stage.redis.stop();
@@ -104,7 +132,12 @@ const fallbackStarted = Date.now();
 const alone = await flood(20, alice);
 const refilled = ((limit / windowSeconds) * (Date.now() - fallbackStarted)) / 1000;
 // A replica starts its local bucket full, so the first outage may admit one burst more in all.
-figures.add('admitted in 20 s without Redis', `≥ ${(refilled * 0.9).toFixed(0)}, ≤ ${(refilled * 1.05 + limit).toFixed(0)}`, alone.admitted, alone.admitted >= refilled * 0.9 && alone.admitted <= refilled * 1.05 + limit);
+figures.add(
+  'admitted in 20 s without Redis',
+  `≥ ${(refilled * 0.9).toFixed(0)}, ≤ ${(refilled * 1.05 + limit).toFixed(0)}`,
+  alone.admitted,
+  alone.admitted >= refilled * 0.9 && alone.admitted <= refilled * 1.05 + limit,
+);
 figures.add('refused without Redis', '> 0', alone.refused, alone.refused > 0);
 figures.add('failed without Redis', '0', alone.other, alone.other === 0);
 figures.print();

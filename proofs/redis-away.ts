@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { Agent } from 'undici';
 import { createFigures, quantile } from './figures.ts';
-import { counted, get, poll } from './pollers.ts';
+import { counted, get, type Poller, poll } from './pollers.ts';
 import { setStage, startStandin } from './stage.ts';
 
 const { values } = parseArgs({
@@ -32,11 +32,13 @@ const gateways = [await stage.gateway(section), await stage.gateway(section)];
 const urls = gateways.map((gateway) => gateway.url);
 const [first] = gateways;
 if (first === undefined) throw new Error('no gateway');
-const pollers = [];
+const pollers: Poller[] = [];
 for (const user of users) pollers.push({ user, token: await stage.token(first, user) });
 // A token that no replica has seen: it must not be let in while the store is away.
 const late = await stage.token(first, 'late');
-const figures = createFigures(`Redis away, ${users.length} users polling once a second on each of two replicas in turn`);
+const figures = createFigures(
+  `Redis away, ${users.length} users polling once a second on each of two replicas in turn`,
+);
 const agent = new Agent({ connections: 64 });
 const load = (seconds: number) => poll(pollers, urls, PATH, { seconds, intervalMs: 1000, agent });
 
@@ -59,13 +61,28 @@ const polls = await during;
 const failed = [...polls.failures.values()].reduce((sum, n) => sum + n, 0);
 const served = 1 - failed / polls.calls;
 const onlyUnavailable = [...polls.failures.keys()].every((what) => what === '503 GW_STORE_UNAVAILABLE');
-figures.add(`stopped for ${away} s: served of ${polls.calls} calls`, '≥ 99.9 %', `${(served * 100).toFixed(2)} %`, served >= 0.999);
+figures.add(
+  `stopped for ${away} s: served of ${polls.calls} calls`,
+  '≥ 99.9 %',
+  `${(served * 100).toFixed(2)} %`,
+  served >= 0.999,
+);
 figures.add('the others', '503 only', counted(polls.failures), onlyUnavailable);
 figures.add('slowest call', '≤ 1000 ms', `${Math.max(...polls.times).toFixed(0)} ms`, Math.max(...polls.times) <= 1000);
-figures.add('a token that was never seen', '503, never let in', [...new Set(unseen)].join(', '), unseen.every((u) => u === '503 GW_STORE_UNAVAILABLE'));
+figures.add(
+  'a token that was never seen',
+  '503, never let in',
+  [...new Set(unseen)].join(', '),
+  unseen.every((u) => u === '503 GW_STORE_UNAVAILABLE'),
+);
 figures.add('time of that 503', '≤ 500 ms', `${Math.max(...times).toFixed(0)} ms`, Math.max(...times) <= 500);
 const ready = await fetch(`${first.adminUrl}/readyz`);
-figures.add('/readyz meanwhile', '200 degraded', `${ready.status} ${(await ready.text()).trim()}`, ready.status === 200);
+figures.add(
+  '/readyz meanwhile',
+  '200 degraded',
+  `${ready.status} ${(await ready.text()).trim()}`,
+  ready.status === 200,
+);
 
 await stage.redis.start();
 await wait(3);
@@ -89,7 +106,17 @@ await wait(2);
 stage.redis.thaw();
 const cold = await frozen;
 const coldFailed = [...cold.failures.values()].reduce((sum, n) => sum + n, 0);
-figures.add(`frozen: served of ${cold.calls} calls`, '≥ 99.9 %', `${(100 - (coldFailed / cold.calls) * 100).toFixed(2)} % ${counted(cold.failures)}`, coldFailed / cold.calls <= 0.001);
-figures.add('frozen: slowest call', '≤ 600 ms', `${Math.max(...cold.times, ...froze).toFixed(0)} ms (p99 ${quantile(cold.times, 0.99).toFixed(0)} ms)`, Math.max(...cold.times, ...froze) <= 600);
+figures.add(
+  `frozen: served of ${cold.calls} calls`,
+  '≥ 99.9 %',
+  `${(100 - (coldFailed / cold.calls) * 100).toFixed(2)} % ${counted(cold.failures)}`,
+  coldFailed / cold.calls <= 0.001,
+);
+figures.add(
+  'frozen: slowest call',
+  '≤ 600 ms',
+  `${Math.max(...cold.times, ...froze).toFixed(0)} ms (p99 ${quantile(cold.times, 0.99).toFixed(0)} ms)`,
+  Math.max(...cold.times, ...froze) <= 600,
+);
 figures.print();
 await agent.close();

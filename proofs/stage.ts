@@ -205,7 +205,8 @@ export async function startDemo(): Promise<Demo> {
   });
   const running = supervise(child);
   await until('demo', () => (running.lines.some((line) => line.startsWith('Health and metrics')) ? true : null), 60);
-  const field = (name: string): string => running.lines.map((l) => new RegExp(`^ +${name} +(\\S+)`).exec(l)?.[1]).find(Boolean) ?? '';
+  const field = (name: string): string =>
+    running.lines.map((l) => new RegExp(`^ +${name} +(\\S+)`).exec(l)?.[1]).find(Boolean) ?? '';
   return {
     ...running,
     url: field('URL'),

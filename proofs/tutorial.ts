@@ -10,13 +10,14 @@ import { startDemo } from './stage.ts';
 
 const { values } = parseArgs({ options: { text: { type: 'string' } } });
 if (values.text === undefined) {
-  console.error('proof tutorial: --text FILE is missing: the text of the vendor’s tutorial (Markdown); it is not part of this project');
+  console.error(
+    'proof tutorial: --text FILE is missing: the text of the vendor’s tutorial (Markdown); it is not part of this project',
+  );
   process.exit(2);
 }
 
 /** A block whose lines are numbered, as the first program is printed, without its numbers. */
-const unnumbered = (block: string): string =>
-  block.startsWith('1 ') ? block.replaceAll(/^\d+ {0,2}/gm, '') : block;
+const unnumbered = (block: string): string => (block.startsWith('1 ') ? block.replaceAll(/^\d+ {0,2}/gm, '') : block);
 
 /** The programs stand in the text as fenced blocks; the one that a page break cuts goes on in the next block. */
 function extractPrograms(text: string): Map<string, string> {
@@ -25,7 +26,8 @@ function extractPrograms(text: string): Map<string, string> {
   for (const [at, block] of blocks.entries()) {
     const name = block.includes('JWT Token utilities') ? 'getToken.py' : /^#\s+(nc_\w+\.py)$/m.exec(block)?.[1];
     if (name === undefined || !block.includes('import os')) continue;
-    const cut = name !== 'getToken.py' && !block.includes("os.environ['NC_URL']") && !block.includes('os.environ["NC_URL"]');
+    const cut =
+      name !== 'getToken.py' && !block.includes("os.environ['NC_URL']") && !block.includes('os.environ["NC_URL"]');
     programs.set(name, cut ? block + (blocks[at + 1] ?? '') : block);
   }
   return programs;
@@ -36,7 +38,13 @@ const mend = (name: string, program: string): string =>
   name === 'nc_info.py' ? program.replace('getJWT(ss, url,', 'getJWT(url,') : program;
 
 /** Runs a program without a terminal, so that getpass reads the password from standard input. */
-function python(folder: string, program: string, args: readonly string[], env: Record<string, string>, password: string) {
+function python(
+  folder: string,
+  program: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  password: string,
+) {
   return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
     const child = spawn(pythonWithRequests(), [program, ...args], {
       cwd: folder,
@@ -77,7 +85,12 @@ const run = async (program: string, ...args: string[]) => {
 
 figures.add('programs found in the text', '5', programs.size, programs.size === 5);
 const queue = await run('nc_rest_101.py');
-figures.add('nc_rest_101.py', 'the queue name', JSON.parse(queue.out || '{}').rows?.[0]?.[0] ?? 'none', queue.out.includes(demo.queue));
+figures.add(
+  'nc_rest_101.py',
+  'the queue name',
+  JSON.parse(queue.out || '{}').rows?.[0]?.[0] ?? 'none',
+  queue.out.includes(demo.queue),
+);
 const ids: string[] = [];
 for (const seconds of ['33', '66']) {
   const { out } = await run('nc_run.py', 'sleep', seconds);

@@ -11,7 +11,13 @@ const answer = (body: string): Buffer =>
 const columns = ['ID', 'USER', 'GROUP', 'COMMAND', 'STATUSNC', 'HOST', 'DURATIONPP'];
 const row = ['000045080', 'alice', '/time/users.alice', `vw ${'x'.repeat(600)}`, 'Running', 'node01', '31s'];
 const job = answer(
-  JSON.stringify({ startrow: 1, endrow: 1, errmsg: '', columns: columns.map((field, col) => ({ col, field })), rows: [row] }),
+  JSON.stringify({
+    startrow: 1,
+    endrow: 1,
+    errmsg: '',
+    columns: columns.map((field, col) => ({ col, field })),
+    rows: [row],
+  }),
 );
 const project = answer(
   JSON.stringify({ startrow: 1, endrow: 1, errmsg: '', columns: [{ col: 0, field: 'project' }], rows: [['bench']] }),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Config, type Fault, findConfigFile, loadConfig } from '../config/index.ts';
 
 /** The faults of a configuration as numbered lines: where, what is wrong, what to do. */
@@ -11,7 +12,7 @@ export function configFor(
   env: Readonly<Record<string, string | undefined>>,
   err: (text: string) => void,
 ): Config | null {
-  const result = loadConfig({ file: findConfigFile(file, env), env });
+  const result = loadConfig({ file: findConfigFile(file, env, existsSync), env });
   if (result.ok) return result.config;
   err(`vovgw: the configuration has ${result.faults.length} fault(s):\n${faultLines(result.faults)}`);
   return null;

@@ -46,7 +46,8 @@ function inboundMaterial(config: Config, { clock, report }: DoorParts) {
   if (config.server.tls === undefined) return null;
   return createTlsMaterial(config.server.tls, {
     clock,
-    onError: (error) => report.log.error({ event: 'tls_reload', error }, 'the listener keeps its last good certificate'),
+    onError: (error) =>
+      report.log.error({ event: 'tls_reload', error }, 'the listener keeps its last good certificate'),
   });
 }
 

@@ -34,7 +34,8 @@ export function readinessOf(
     {
       name: 'config',
       state: configFaults === 0 ? 'ok' : 'degraded',
-      detail: configFaults === 0 ? 'as in the file' : `the file has ${configFaults} faults; the last good one is in use`,
+      detail:
+        configFaults === 0 ? 'as in the file' : `the file has ${configFaults} faults; the last good one is in use`,
     },
   ]);
 }

@@ -141,7 +141,7 @@ export function wire(options: WireOptions): Parts {
   const endpoint = createTokenEndpoint({
     tokens,
     config,
-    clock,
+    now: clock.now,
     passthrough: createPassthrough({ decided, upstream, broker, clock }),
   });
   const limits = () => config().server.limits;

@@ -41,7 +41,9 @@ describe('HTTP front', () => {
   async function seenDuring<T>(act: () => Promise<T>) {
     const mark = world.vovserver.ledger.seq;
     const result = await act();
-    const requests = world.vovserver.ledger.requests.filter((r) => r.seq > mark && !r.target.includes('/project/1/project'));
+    const requests = world.vovserver.ledger.requests.filter(
+      (r) => r.seq > mark && !r.target.includes('/project/1/project'),
+    );
     return { result, requests, malformed: world.vovserver.ledger.malformed.filter((m) => m.seq > mark) };
   }
 
@@ -59,15 +61,28 @@ describe('HTTP front', () => {
     return result[0];
   }
 
-  const framing = (headers: string, body: string): string => `${POST}{head}Content-Type: application/json\r\n${headers}\r\n${body}`;
+  const framing = (headers: string, body: string): string =>
+    `${POST}{head}Content-Type: application/json\r\n${headers}\r\n${body}`;
   const chunked = (body: string): string => framing('Transfer-Encoding: chunked\r\n', body);
   const wholeChunk = `${LENGTH.toString(16)}\r\n${JOB}\r\n0\r\n\r\n`;
 
   const attacks: readonly Attack[] = [
-    refused('Content-Length with Transfer-Encoding', framing(`Content-Length: ${LENGTH}\r\nTransfer-Encoding: chunked\r\n`, wholeChunk)),
-    refused('Transfer-Encoding with Content-Length', framing(`Transfer-Encoding: chunked\r\nContent-Length: 4\r\n`, wholeChunk)),
-    refused('two Transfer-Encodings, the second unknown', framing('Transfer-Encoding: chunked\r\nTransfer-Encoding: cow\r\n', wholeChunk)),
-    refused('two Transfer-Encodings, the first identity', framing('Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n', wholeChunk)),
+    refused(
+      'Content-Length with Transfer-Encoding',
+      framing(`Content-Length: ${LENGTH}\r\nTransfer-Encoding: chunked\r\n`, wholeChunk),
+    ),
+    refused(
+      'Transfer-Encoding with Content-Length',
+      framing(`Transfer-Encoding: chunked\r\nContent-Length: 4\r\n`, wholeChunk),
+    ),
+    refused(
+      'two Transfer-Encodings, the second unknown',
+      framing('Transfer-Encoding: chunked\r\nTransfer-Encoding: cow\r\n', wholeChunk),
+    ),
+    refused(
+      'two Transfer-Encodings, the first identity',
+      framing('Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n', wholeChunk),
+    ),
     refused('listed Transfer-Encoding', framing('Transfer-Encoding: gzip, chunked\r\n', wholeChunk)),
     refused('chunked is not the last coding', framing('Transfer-Encoding: chunked, gzip\r\n', wholeChunk)),
     refused('unknown transfer coding', framing('Transfer-Encoding: xchunked\r\n', wholeChunk)),
@@ -79,7 +94,10 @@ describe('HTTP front', () => {
     refused('Content-Length with a sign', framing(`Content-Length: +${LENGTH}\r\n`, JOB)),
     refused('negative Content-Length', framing('Content-Length: -1\r\n', JOB)),
     refused('hexadecimal Content-Length', framing(`Content-Length: 0x${LENGTH.toString(16)}\r\n`, JOB)),
-    refused('HTTP/1.0 with Transfer-Encoding', `POST /api/v3/jobs HTTP/1.0\r\n{head}Transfer-Encoding: chunked\r\n\r\n${wholeChunk}`),
+    refused(
+      'HTTP/1.0 with Transfer-Encoding',
+      `POST /api/v3/jobs HTTP/1.0\r\n{head}Transfer-Encoding: chunked\r\n\r\n${wholeChunk}`,
+    ),
     refused('bare LF as line end', `GET /api/v3/jobs/1 HTTP/1.1\nHost: gw\n\n`),
     refused('bare CR in a value', `${GET}{head}X-A: a\rX-B: b\r\n\r\n`),
     refused('bare LF in a value', `${GET}{head}X-A: a\nX-B: b\r\n\r\n`),
@@ -117,8 +135,16 @@ describe('HTTP front', () => {
     refused('HTTP/0.9', 'GET /api/v3/jobs/1\r\n\r\n'),
     refused('vendor page', `GET /html/vovrest.html HTTP/1.1\r\n{head}\r\n`, 404),
     refused('another API version', `GET /api/v2/jobs/1 HTTP/1.1\r\n{head}\r\n`, 404),
-    refused('health-check user agent without a token', `${GET}Host: gw\r\nUser-Agent: GoogleHC/1.0\r\nConnection: close\r\n\r\n`, 401),
-    refused('spoofed forwarded path', `GET /healthz HTTP/1.1\r\n{head}X-Forwarded-Uri: /api/v3/jobs/1\r\nX-Original-URL: /api/v3/jobs/1\r\n\r\n`, 404),
+    refused(
+      'health-check user agent without a token',
+      `${GET}Host: gw\r\nUser-Agent: GoogleHC/1.0\r\nConnection: close\r\n\r\n`,
+      401,
+    ),
+    refused(
+      'spoofed forwarded path',
+      `GET /healthz HTTP/1.1\r\n{head}X-Forwarded-Uri: /api/v3/jobs/1\r\nX-Original-URL: /api/v3/jobs/1\r\n\r\n`,
+      404,
+    ),
     refused('fragment in the target', `GET /api/v3/jobs/1#/../../html HTTP/1.1\r\n{head}\r\n`),
     carried('plain GET', `${GET}{head}\r\n`),
     carried('chunked body', chunked(wholeChunk)),
@@ -126,7 +152,10 @@ describe('HTTP front', () => {
     carried('body on GET', `${GET}{head}Content-Length: 2\r\n\r\n{}`),
     carried('chunked body on GET', `${GET}{head}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`),
     carried('HEAD with a body', `HEAD ${READ} HTTP/1.1\r\n{head}Content-Length: 2\r\n\r\n{}`),
-    carried('Expect: 100-continue', framing(`Expect: 100-continue\r\nContent-Length: ${LENGTH}\r\n`, JOB.replace('"L"', '"N"'))),
+    carried(
+      'Expect: 100-continue',
+      framing(`Expect: 100-continue\r\nContent-Length: ${LENGTH}\r\n`, JOB.replace('"L"', '"N"')),
+    ),
     carried('HTTP/1.0', `GET ${READ} HTTP/1.0\r\n{head}\r\n`),
     carried('Upgrade', `${GET}{head}Upgrade: websocket\r\n\r\n`),
   ];
@@ -143,7 +172,9 @@ describe('HTTP front', () => {
     const targets = corpus.filter((line) => line !== '' && !line.startsWith('# ') && !/[\s\x7f]/.test(line));
     assert.ok(targets.length > 20);
     for (const target of targets) {
-      const { result, requests } = await seenDuring(() => send(world.gateway.port, `GET ${target} HTTP/1.1\r\n${head}\r\n`));
+      const { result, requests } = await seenDuring(() =>
+        send(world.gateway.port, `GET ${target} HTTP/1.1\r\n${head}\r\n`),
+      );
       assert.ok(result[0] !== undefined && [400, 404].includes(result[0].status), `${target}: ${result[0]?.status}`);
       assert.equal(requests.length, 0, target);
     }
@@ -175,8 +206,20 @@ describe('HTTP front', () => {
     const { requests } = await seenDuring(() => send(world.gateway.port, bytes));
     assert.equal(requests.length, 1);
     const names = (requests[0]?.rawHeaders ?? []).filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
-    const allowed = ['host', 'authorization', 'accept-encoding', 'connection', 'x-request-id', 'traceparent', 'user-agent', 'accept'];
-    assert.deepEqual(names.filter((name) => !allowed.includes(name)), []);
+    const allowed = [
+      'host',
+      'authorization',
+      'accept-encoding',
+      'connection',
+      'x-request-id',
+      'traceparent',
+      'user-agent',
+      'accept',
+    ];
+    assert.deepEqual(
+      names.filter((name) => !allowed.includes(name)),
+      [],
+    );
     assert.ok(!names.includes('accept'), 'a header that Connection names is dropped');
   });
 
@@ -193,8 +236,14 @@ describe('HTTP front', () => {
     const inner = 'DELETE /api/v3/jobs/1 HTTP/1.1\r\nHost: gw\r\n\r\n';
     const bytes = `${GET}${head}Content-Length: ${inner.length}\r\n\r\n${inner}`;
     const { result, requests } = await seenDuring(() => send(world.gateway.port, bytes));
-    assert.deepEqual(result.map((answer) => answer.status), [200]);
-    assert.deepEqual(requests.map((request) => request.method), ['GET']);
+    assert.deepEqual(
+      result.map((answer) => answer.status),
+      [200],
+    );
+    assert.deepEqual(
+      requests.map((request) => request.method),
+      ['GET'],
+    );
     assert.equal(requests[0]?.bodyBytes, 0);
   });
 
@@ -202,14 +251,22 @@ describe('HTTP front', () => {
     const keepAlive = head.replace('Connection: close\r\n', '');
     const bytes = `${GET}${keepAlive}\r\nGET ${READ}?format=json HTTP/1.1\r\n${head}\r\n`;
     const { result, requests } = await seenDuring(() => send(world.gateway.port, bytes));
-    assert.deepEqual(result.map((answer) => answer.status), [200, 200]);
-    assert.deepEqual(requests.map((request) => request.target), [READ, `${READ}?format=json`]);
+    assert.deepEqual(
+      result.map((answer) => answer.status),
+      [200, 200],
+    );
+    assert.deepEqual(
+      requests.map((request) => request.target),
+      [READ, `${READ}?format=json`],
+    );
   });
 
   it('ends slow headers and slow bodies by its own clock', async () => {
     const slowHead = await send(world.gateway.port, `${GET}Host: gw\r\n`);
     assert.equal(slowHead[0]?.status, 408);
-    const { result, requests } = await seenDuring(() => send(world.gateway.port, `${POST}${head}Content-Length: 50\r\n\r\n{`));
+    const { result, requests } = await seenDuring(() =>
+      send(world.gateway.port, `${POST}${head}Content-Length: 50\r\n\r\n{`),
+    );
     assert.ok([400, 408].includes(result[0]?.status ?? 0), JSON.stringify(result));
     assert.equal(requests.length, 0);
   });
