@@ -15,3 +15,6 @@ export { createLeases, type LeasesOptions } from './leases.ts';
 export { createMemoryKeyValue } from './memory-key-value.ts';
 export { createRedisKeyValue, type RedisKeyValueOptions } from './redis-key-value.ts';
 export { createSealer } from './sealer.ts';
+export { type TlsBuffers, TlsFileError, type TlsFiles } from './tls-files.ts';
+export { createTlsMaterial, type TlsMaterial, type TlsMaterialOptions } from './tls-material.ts';
+export { type WatchOptions, watchFiles } from './watch-files.ts';
