@@ -108,15 +108,15 @@ export async function makeSecrets(request: SecretsRequest): Promise<readonly Mad
       return [certPem, keyPem];
     },
   );
-  await folder('vovserver', 'what the gateway needs for vovserver: ca.pem and passwords/');
-  await folder('vovserver/passwords', 'one file per vovserver account, named as the account, with its password');
+  await folder('vov-tls', 'ca.pem: the authority of your vovserver');
+  await folder('vov-passwords', 'one file per vovserver account, named as the account, with its password');
   if (!request.demo) return report;
 
-  for (const user of DEMO_USERS) await secret(`vovserver/passwords/${user}`, `${user} at the stand-in`, password);
+  for (const user of DEMO_USERS) await secret(`vov-passwords/${user}`, `${user} at the stand-in`, password);
   await folder('standin', 'what the stand-in vovserver needs: its certificate');
   await files(
     [
-      { path: 'vovserver/ca.pem', meaning: 'authority that the gateway trusts for the stand-in', mode: 0o644 },
+      { path: 'vov-tls/ca.pem', meaning: 'authority that the gateway trusts for the stand-in', mode: 0o644 },
       { path: 'standin/tls-cert.pem', meaning: 'certificate of the stand-in', mode: 0o644 },
       { path: 'standin/tls-key.pem', meaning: 'its key', mode: 0o600 },
     ],

@@ -80,15 +80,16 @@ describe('docker-compose.yml', () => {
   });
 });
 
+const MOUNT = '/run/secrets/';
+
 /** The compose secrets made in a temporary folder, seen where the containers see them. */
 async function mountedSecrets() {
   const dir = mkdtempSync(join(tmpdir(), 'vovgw-compose-'));
   await makeSecrets({ dir, demo: true, hosts: [], owner: null });
   const inContainer = (path: string): string => {
     const secret = compose.secrets[basename(path)];
-    if (path.startsWith('/run/secrets/') && secret !== undefined) return join(dir, basename(secret.file));
-    if (path.startsWith('/etc/vov-gateway/vovserver/')) return join(dir, path.slice('/etc/vov-gateway/'.length));
-    return path;
+    if (secret !== undefined) return join(dir, basename(secret.file));
+    return path.startsWith(MOUNT) ? join(dir, path.slice(MOUNT.length)) : path;
   };
   return {
     dir,
@@ -103,19 +104,20 @@ describe('config/gateway.compose.yaml', () => {
     for (const { file } of Object.values(compose.secrets)) {
       assert.ok(existsSync(join(secrets.dir, basename(file))), `${file} is not made`);
     }
-    const mounted = new Set(compose.services.gateway?.secrets);
-    for (const [, name = ''] of text('config/gateway.compose.yaml').matchAll(/\/run\/secrets\/(\S+)/g)) {
+    const { secrets: files = [], volumes = [] } = compose.services.gateway ?? {};
+    const folders = volumes.flatMap((volume) => /^\.\/secrets\/([^:]+):\/run\/secrets\/\1:ro$/.exec(volume)?.[1] ?? []);
+    const mounted = new Set([...files, ...folders]);
+    for (const [, name = ''] of text('config/gateway.compose.yaml').matchAll(/\/run\/secrets\/([^/\s]+)/g)) {
       assert.ok(mounted.has(name), `${name} is not mounted`);
     }
   });
 
   it('is without a fault once the secrets are made', async () => {
     using secrets = await mountedSecrets();
-    const folders = /\/vovserver\/passwords$/;
     const result = loadConfig({
       file: join(ROOT, 'config/gateway.compose.yaml'),
       env: {},
-      readFile: (path) => (folders.test(path) ? '' : secrets.read(path)),
+      readFile: (path) => (path === `${MOUNT}vov-passwords` ? '' : secrets.read(path)),
     });
     assert.deepEqual(result.ok ? [] : result.faults, []);
     assert.ok(result.ok);

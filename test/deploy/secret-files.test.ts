@@ -39,8 +39,8 @@ describe('setup of secrets', () => {
       'tls-cert.pem': '644',
       'tls-key.pem': '600',
       'token-key': '600',
-      vovserver: '700',
-      'vovserver/passwords': '700',
+      'vov-passwords': '700',
+      'vov-tls': '700',
     });
     assert.equal(statSync(at.dir).mode & 0o777, 0o700);
   });
@@ -60,9 +60,9 @@ describe('setup of secrets', () => {
   it('adds what the stand-in needs with demo', async () => {
     using at = place();
     await makeSecrets({ ...plain, dir: at.dir, demo: true });
-    const passwords = DEMO_USERS.map((user) => at.text(`vovserver/passwords/${user}`));
+    const passwords = DEMO_USERS.map((user) => at.text(`vov-passwords/${user}`));
     assert.equal(new Set(passwords).size, DEMO_USERS.length);
-    const ca = new X509Certificate(at.text('vovserver/ca.pem'));
+    const ca = new X509Certificate(at.text('vov-tls/ca.pem'));
     const leaf = new X509Certificate(at.text('standin/tls-cert.pem'));
     assert.ok(leaf.verify(ca.publicKey));
     assert.equal(leaf.checkHost('vovserver'), 'vovserver');
@@ -89,7 +89,7 @@ describe('setup of secrets', () => {
   it('never writes to what exists, and says what it found', async () => {
     using at = place();
     await makeSecrets({ ...plain, dir: at.dir, demo: true });
-    writeFileSync(join(at.dir, 'vovserver/passwords/alice'), 'her real one');
+    writeFileSync(join(at.dir, 'vov-passwords/alice'), 'her real one');
     const before = readdirSync(at.dir, { recursive: true, encoding: 'utf8' }).map(
       (path) => statSync(join(at.dir, path)).mtimeMs,
     );
@@ -98,7 +98,7 @@ describe('setup of secrets', () => {
       (path) => statSync(join(at.dir, path)).mtimeMs,
     );
     assert.deepEqual(after, before);
-    assert.equal(at.text('vovserver/passwords/alice'), 'her real one');
+    assert.equal(at.text('vov-passwords/alice'), 'her real one');
     assert.deepEqual(new Set(report.map(({ made }) => made)), new Set([false]));
   });
 
@@ -110,10 +110,10 @@ describe('setup of secrets', () => {
     assert.equal(at.text('sealing-key'), key);
     const made = report.filter((one) => one.made).map(({ path }) => path.slice(at.dir.length + 1));
     assert.deepEqual(made, [
-      'vovserver/passwords/alice',
-      'vovserver/passwords/bob',
+      'vov-passwords/alice',
+      'vov-passwords/bob',
       'standin',
-      'vovserver/ca.pem',
+      'vov-tls/ca.pem',
       'standin/tls-cert.pem',
       'standin/tls-key.pem',
     ]);
@@ -131,8 +131,8 @@ describe('setup of secrets', () => {
   it('refuses to replace the authority of a real vovserver by that of the stand-in', async () => {
     using at = place();
     await makeSecrets({ ...plain, dir: at.dir });
-    writeFileSync(join(at.dir, 'vovserver/ca.pem'), 'the company’s authority');
+    writeFileSync(join(at.dir, 'vov-tls/ca.pem'), 'the company’s authority');
     await assert.rejects(makeSecrets({ ...plain, dir: at.dir, demo: true }), /ca\.pem exists/);
-    assert.equal(at.text('vovserver/ca.pem'), 'the company’s authority');
+    assert.equal(at.text('vov-tls/ca.pem'), 'the company’s authority');
   });
 });
