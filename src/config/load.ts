@@ -10,7 +10,7 @@ import { type Finding, toFindings } from './issues.ts';
 import { type Layered, layered } from './layers.ts';
 import { type Config, configSchema } from './schema.ts';
 import { type Settled, settle } from './settle.ts';
-import { configShape, isRaw, pathSegments, pathText, type Raw, type Segment } from './shape.ts';
+import { configShape, isRaw, pathSegments, type Raw } from './shape.ts';
 import { parseYaml, type YamlFile } from './yaml-file.ts';
 
 /** From where a configuration is put together: flags over environment over file over defaults. */

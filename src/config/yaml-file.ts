@@ -64,7 +64,11 @@ export function parseYaml(file: string, text: string): YamlFile {
   return { content: contentOf(document, file, faults), faults, lineOf };
 }
 
-const contentOf = (document: { toJS(options: object): unknown }, file: string, faults: Fault[]): unknown => {
+const contentOf = (
+  document: { toJS(options: { maxAliasCount: number }): unknown },
+  file: string,
+  faults: Fault[],
+): unknown => {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch {
