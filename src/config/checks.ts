@@ -1,3 +1,7 @@
+import { ACCESS_CHECKS } from './checks-access.ts';
+import { QUEUE_CHECKS } from './checks-queue.ts';
+import { SERVER_CHECKS } from './checks-server.ts';
+import { VALUE_CHECKS } from './checks-value.ts';
 import type { Draft } from './draft.ts';
 import type { Files } from './files.ts';
 
@@ -16,4 +20,4 @@ export interface Check {
 }
 
 /** One row, one rule. */
-export const CHECKS: readonly Check[] = [];
+export const CHECKS: readonly Check[] = [...SERVER_CHECKS, ...QUEUE_CHECKS, ...ACCESS_CHECKS, ...VALUE_CHECKS];
