@@ -9,7 +9,12 @@ import { passResponse } from './response-passes.ts';
 
 /** How one attempt to carry a call ended. */
 export type Outcome =
-  | { readonly kind: 'answered'; readonly status: number; readonly bytesOut: number; readonly broken: FailureKind | null }
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly bytesOut: number;
+      readonly broken: FailureKind | null;
+    }
   | { readonly kind: 'unauthorized' }
   | { readonly kind: 'refused'; readonly error: GatewayError }
   | { readonly kind: 'failed'; readonly failure: SendFailure };
@@ -70,7 +75,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   /** Begins: asks the pool for a connection. */
   begin(fresh: boolean): void {
     const { call, pool, running } = this.#attempt;
-    if (call.signal.aborted) return this.#fail(aborted);
+    if (call.signal.aborted) {
+      this.#fail(aborted);
+      return;
+    }
     call.signal.addEventListener('abort', this);
     running.add(this);
     pool.take(this, fresh);
@@ -101,8 +109,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
     try {
       headers = passRequest(call, token, form);
     } catch (error) {
-      if (error instanceof GatewayError) return this.#finish({ kind: 'refused', error }, true);
-      return this.#fail(error);
+      if (error instanceof GatewayError) {
+        this.#finish({ kind: 'refused', error }, true);
+        return;
+      }
+      this.#fail(error);
+      return;
     }
     connection.client.dispatch(
       {
@@ -151,7 +163,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       const { method, target } = call;
       this.#headers = passResponse({ method, target, origin, status, received, headers: [] });
     } catch (error) {
-      return controller.abort(error instanceof Error ? error : new UpstreamFailure('invalid', messageOf(error)));
+      controller.abort(error instanceof Error ? error : new UpstreamFailure('invalid', messageOf(error)));
+      return;
     }
     const length = received['content-length'];
     if (typeof length === 'string') this.#expected = Number(length);
@@ -166,7 +179,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       return;
     }
     const { response } = this.#attempt;
-    if (response.destroyed) return controller.abort(aborted);
+    if (response.destroyed) {
+      controller.abort(aborted);
+      return;
+    }
     if (!this.#commit(controller)) return;
     if (this.#bytes === this.#expected) {
       this.#ended = true;
@@ -180,9 +196,15 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#finished) return;
-    if (this.#status === 401) return this.#finish({ kind: 'unauthorized' }, true);
+    if (this.#status === 401) {
+      this.#finish({ kind: 'unauthorized' }, true);
+      return;
+    }
     const broken = this.#untilClose ? this.#connection?.socket?.errored : null;
-    if (broken) return this.#fail(broken);
+    if (broken) {
+      this.#fail(broken);
+      return;
+    }
     if (!this.#ended) {
       if (!this.#commit(controller)) return;
       this.#attempt.response.end();
@@ -224,7 +246,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       this.#attempt.response.destroy();
       return;
     }
-    if (this.#status === 401) return this.#finish({ kind: 'unauthorized' }, false);
+    if (this.#status === 401) {
+      this.#finish({ kind: 'unauthorized' }, false);
+      return;
+    }
     const code = codeOf(error);
     const reason = code === '' ? messageOf(error) : `${code}: ${messageOf(error)}`;
     const failure: SendFailure = this.#sent

@@ -1,7 +1,7 @@
 import { GatewayError } from '../kernel/index.ts';
 
 /** Why a call got no usable answer; the words of the metric label. */
-export type FailureKind = 'connect' | 'tls' | 'timeout' | 'reset' | 'invalid' | 'aborted' | 'wrong_queue' | 'new_key';
+export type FailureKind = 'connect' | 'tls' | 'timeout' | 'reset' | 'invalid' | 'aborted' | 'wrong_queue' | 'untrusted';
 
 /** No byte of the request left: whatever the method, it may be sent again. */
 export interface NotSent {
@@ -76,9 +76,13 @@ function notSentError({ kind, reason }: NotSent): GatewayError {
     });
   }
   if (kind === 'invalid') {
-    return new GatewayError('GW_UPSTREAM_INVALID', 'The request could not be sent to vovserver; nothing was executed.', {
-      internal,
-    });
+    return new GatewayError(
+      'GW_UPSTREAM_INVALID',
+      'The request could not be sent to vovserver; nothing was executed.',
+      {
+        internal,
+      },
+    );
   }
   const detail =
     kind === 'timeout'

@@ -1,4 +1,5 @@
 // Speaks HTTP to vovserver: TLS policy, pools, failover, header passes, coalescing, streaming.
+export { createUpstream, type UpstreamHandle, type UpstreamOptions } from './create-upstream.ts';
 export type {
   CallBody,
   Credential,

@@ -63,7 +63,10 @@ export function openSocket(to: Destination, done: Done): () => void {
     if (!open) return;
     open = false;
     timer[Symbol.dispose]();
-    if (error === null) return done(null, { socket, seen });
+    if (error === null) {
+      done(null, { socket, seen });
+      return;
+    }
     socket.destroy();
     done(error, null);
   };

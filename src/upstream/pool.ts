@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Client } from 'undici';
 import { type NotSent, UpstreamFailure } from './failure.ts';
-import type { Opened } from './open-socket.ts';
+import type { Opener } from './small-call.ts';
 
 /** One connection to vovserver. It belongs to one account for its whole life, so a stray byte can reach only that one. */
 export interface Connection {
@@ -20,12 +20,14 @@ export interface Waiter {
   readonly account: string;
   /** Takes the connection over until `release`. */
   start(connection: Connection): void;
-  /** The pool ends before it had a connection. */
+  /** The pool ended before it had a connection. */
   refuse(failure: NotSent): void;
 }
 
 /** The connections to one origin under one TLS policy, kept apart by account. */
 export interface Pool {
+  /** Open sockets. */
+  readonly open: number;
   /** Calls `waiter.start`, now or when a connection is free. `fresh` opens a new one and drops the account's idle ones. */
   take(waiter: Waiter, fresh: boolean): void;
   forget(waiter: Waiter): void;
@@ -33,20 +35,19 @@ export interface Pool {
   release(connection: Connection, reusable: boolean): void;
   /** Cuts at once every connection that `refuses` names, with what runs on it. */
   cut(refuses: (connection: Connection) => boolean, error: UpstreamFailure): void;
-  /** Closes idle connections now and busy ones after their answer. */
+  /** Closes idle connections now and busy ones after their answer; refuses who waits. */
   retire(): void;
-  readonly open: number;
 }
 
 export interface PoolOptions {
   readonly origin: string;
+  /** Connections of one account, and of all accounts together. */
   readonly perAccount: number;
   readonly total: number;
   readonly client: Client.Options;
-  /** Opens the socket for a connection. */
-  open(connection: Connection, done: (error: UpstreamFailure | null, opened: Opened | null) => void): void;
-  /** Called with the number of open sockets whenever it changes. */
-  counted(open: number): void;
+  readonly open: Opener;
+  /** The number of open sockets changed. */
+  readonly counted: () => void;
 }
 
 interface Lane {
@@ -58,61 +59,113 @@ interface Lane {
 
 const ignore = (): void => undefined;
 const CLOSED = new UpstreamFailure('reset', 'the connection was closed by the gateway');
+const REPLACED: NotSent = { sent: 'not_sent', kind: 'reset', reason: 'the pool was replaced' };
 
-/** Creates a pool. A connection whose server sends a byte that nobody asked for is discarded by undici. */
-export function createPool(options: PoolOptions): Pool {
-  const lanes = new Map<string, Lane>();
-  const connections = new Set<Connection>();
-  const waiting = new Map<Waiter, boolean>();
-  let uses = 0;
-  let open = 0;
-  let retired = false;
-  let serving = false;
+class AccountPool implements Pool {
+  readonly #options: PoolOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #connections = new Set<Connection>();
+  readonly #waiting = new Map<Waiter, boolean>();
+  #uses = 0;
+  #retired = false;
+  #serving = false;
+  open = 0;
 
-  const laneOf = (account: string): Lane => {
-    let lane = lanes.get(account);
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  take(waiter: Waiter, fresh: boolean): void {
+    if (this.#retired) {
+      waiter.refuse(REPLACED);
+      return;
+    }
+    const connection = this.#waiting.size > 0 ? null : this.#grant(waiter.account, fresh);
+    if (connection !== null) {
+      waiter.start(connection);
+      return;
+    }
+    this.#waiting.set(waiter, fresh);
+    this.#serveSoon();
+  }
+
+  forget(waiter: Waiter): void {
+    this.#waiting.delete(waiter);
+  }
+
+  release(connection: Connection, reusable: boolean): void {
+    if (connection.state === 'gone') return;
+    if (!reusable || this.#retired || connection.socket === null || connection.socket.destroyed) {
+      this.#remove(connection, CLOSED);
+      return;
+    }
+    connection.served += 1;
+    connection.state = 'idle';
+    this.#lanes.get(connection.account)?.idle.push(connection);
+    this.#serveSoon();
+  }
+
+  cut(refuses: (connection: Connection) => boolean, error: UpstreamFailure): void {
+    for (const connection of [...this.#connections]) if (refuses(connection)) this.#remove(connection, error);
+  }
+
+  retire(): void {
+    this.#retired = true;
+    for (const connection of [...this.#connections]) if (connection.state === 'idle') this.#remove(connection, CLOSED);
+    const waiting = [...this.#waiting.keys()];
+    this.#waiting.clear();
+    for (const waiter of waiting) waiter.refuse(REPLACED);
+  }
+
+  #laneOf(account: string): Lane {
+    let lane = this.#lanes.get(account);
     if (lane === undefined) {
       lane = { idle: [], size: 0, used: 0 };
-      lanes.set(account, lane);
+      this.#lanes.set(account, lane);
     }
-    lane.used = ++uses;
+    this.#uses += 1;
+    lane.used = this.#uses;
     return lane;
-  };
+  }
 
-  const remove = (connection: Connection, error = CLOSED): void => {
-    if (connection.state === 'gone') return;
-    const lane = lanes.get(connection.account);
-    if (lane !== undefined) {
-      const at = connection.state === 'idle' ? lane.idle.indexOf(connection) : -1;
-      if (at >= 0) lane.idle.splice(at, 1);
-      lane.size -= 1;
-      if (lane.size === 0) lanes.delete(connection.account);
+  /** An idle connection of the account, or a new one when the bounds allow it, or null. */
+  #grant(account: string, fresh: boolean): Connection | null {
+    const lane = this.#laneOf(account);
+    for (let last = lane.idle.at(-1); last !== undefined; last = lane.idle.at(-1)) {
+      if (fresh || last.socket === null || last.socket.destroyed) {
+        this.#remove(last, CLOSED);
+        continue;
+      }
+      lane.idle.pop();
+      last.state = 'busy';
+      return last;
     }
-    connection.state = 'gone';
-    connections.delete(connection);
-    connection.client.destroy(error, ignore);
-    serveSoon();
-  };
+    const { perAccount, total } = this.#options;
+    const room = lane.size < perAccount && (this.#connections.size < total || this.#closeIdlest());
+    if (!room) {
+      if (lane.size === 0) this.#lanes.delete(account);
+      return null;
+    }
+    this.#lanes.set(account, lane);
+    lane.size += 1;
+    return this.#create(account);
+  }
 
-  const closeIdlest = (): boolean => {
+  #closeIdlest(): boolean {
     let idlest: Lane | undefined;
-    for (const lane of lanes.values()) {
+    for (const lane of this.#lanes.values()) {
       if (lane.idle.length > 0 && (idlest === undefined || lane.used < idlest.used)) idlest = lane;
     }
     const connection = idlest?.idle[0];
     if (connection === undefined) return false;
-    remove(connection);
+    this.#remove(connection, CLOSED);
     return true;
-  };
+  }
 
-  const count = (change: number): void => {
-    open += change;
-    options.counted(open);
-  };
-
-  const create = (account: string): Connection => {
+  #create(account: string): Connection {
+    const { origin, client: options, open } = this.#options;
     const connect: NonNullable<Client.Options['connect']> = (_options, callback) => {
-      options.open(connection, (error, opened) => {
+      open((error, opened) => {
         if (opened === null) return callback(error ?? CLOSED, null);
         connection.socket = opened.socket;
         connection.pin = opened.seen?.pin ?? null;
@@ -120,92 +173,62 @@ export function createPool(options: PoolOptions): Pool {
         callback(null, opened.socket);
       });
     };
-    const client = new Client(options.origin, { ...options.client, connect, pipelining: 1, allowH2: false });
+    const client = new Client(origin, { ...options, connect, pipelining: 1, allowH2: false });
     const connection: Connection = { client, account, socket: null, pin: null, served: 0, state: 'busy' };
-    client.on('connect', () => count(1));
+    client.on('connect', () => this.#count(1));
     client.on('disconnect', () => {
-      count(-1);
+      this.#count(-1);
       connection.socket = null;
-      if (connection.state === 'idle') remove(connection);
+      if (connection.state === 'idle') this.#remove(connection, CLOSED);
     });
     client.on('error' as 'drain', ignore);
-    connections.add(connection);
+    this.#connections.add(connection);
     return connection;
-  };
+  }
 
-  const grant = (account: string, fresh: boolean): Connection | null => {
-    const lane = laneOf(account);
-    while (lane.idle.length > 0) {
-      const connection = lane.idle[lane.idle.length - 1];
-      if (connection === undefined) break;
-      if (fresh || connection.socket === null || connection.socket.destroyed) {
-        remove(connection);
-        continue;
-      }
-      lane.idle.pop();
-      connection.state = 'busy';
-      return connection;
+  #remove(connection: Connection, error: UpstreamFailure): void {
+    if (connection.state === 'gone') return;
+    const lane = this.#lanes.get(connection.account);
+    if (lane !== undefined) {
+      const at = connection.state === 'idle' ? lane.idle.indexOf(connection) : -1;
+      if (at >= 0) lane.idle.splice(at, 1);
+      lane.size -= 1;
+      if (lane.size === 0) this.#lanes.delete(connection.account);
     }
-    if (lane.size >= options.perAccount) return null;
-    if (connections.size >= options.total && !closeIdlest()) {
-      if (lane.size === 0) lanes.delete(account);
-      return null;
-    }
-    lanes.set(account, lane);
-    lane.size += 1;
-    return create(account);
-  };
+    connection.state = 'gone';
+    this.#connections.delete(connection);
+    connection.client.destroy(error, ignore);
+    this.#serveSoon();
+  }
 
-  const serve = (): void => {
-    serving = false;
-    for (const [waiter, fresh] of waiting) {
-      const connection = grant(waiter.account, fresh);
-      if (connection === null) continue;
-      waiting.delete(waiter);
-      waiter.start(connection);
-    }
-  };
+  #count(change: number): void {
+    this.open += change;
+    this.#options.counted();
+  }
 
   /** Not at once: undici looks at a connection for unasked bytes only when nothing is queued as its answer ends. */
-  const serveSoon = (): void => {
-    if (serving || waiting.size === 0) return;
-    serving = true;
-    setImmediate(serve);
-  };
+  #serveSoon(): void {
+    if (this.#serving || this.#waiting.size === 0) return;
+    this.#serving = true;
+    setImmediate(() => this.#serve());
+  }
 
-  return {
-    get open() {
-      return open;
-    },
-    take(waiter, fresh) {
-      const connection = retired || waiting.size > 0 ? null : grant(waiter.account, fresh);
-      if (connection !== null) return waiter.start(connection);
-      if (retired) return waiter.refuse({ sent: 'not_sent', kind: 'reset', reason: 'the pool was replaced' });
-      waiting.set(waiter, fresh);
-      serveSoon();
-    },
-    forget: (waiter) => void waiting.delete(waiter),
-    release(connection, reusable) {
-      if (connection.state === 'gone') return;
-      if (reusable && !retired && connection.socket !== null && !connection.socket.destroyed) {
-        connection.served += 1;
-        connection.state = 'idle';
-        lanes.get(connection.account)?.idle.push(connection);
-      } else {
-        remove(connection);
-      }
-      serveSoon();
-    },
-    cut(refuses, error) {
-      for (const connection of [...connections]) if (refuses(connection)) remove(connection, error);
-    },
-    retire() {
-      retired = true;
-      for (const connection of [...connections]) if (connection.state === 'idle') remove(connection);
-      for (const waiter of [...waiting.keys()]) {
-        waiting.delete(waiter);
-        waiter.refuse({ sent: 'not_sent', kind: 'reset', reason: 'the pool was replaced' });
-      }
-    },
-  };
+  #serve(): void {
+    this.#serving = false;
+    for (const [waiter, fresh] of [...this.#waiting]) {
+      const connection = this.#waiting.has(waiter) ? this.#grant(waiter.account, fresh) : null;
+      if (connection === null) continue;
+      this.#waiting.delete(waiter);
+      waiter.start(connection);
+    }
+  }
+}
+
+/**
+ * Creates a pool: at most `perAccount` connections of one account and `total` of all, one request at a time on each;
+ * when the total is reached, the idlest account loses one. A connection whose server sends a byte that nobody asked
+ * for is discarded by undici (GHSA-35p6-xmwp-9g52).
+ */
+export function createPool(options: PoolOptions): Pool {
+  return new AccountPool(options);
 }

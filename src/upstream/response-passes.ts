@@ -72,8 +72,14 @@ export function keepLength({ received, status, headers }: AnswerDraft): void {
 export function keepRedirectHere({ received, status, origin, target, headers }: AnswerDraft): void {
   const location = received.location;
   if (location === undefined || status < 300 || status === 304 || status > 399) return;
-  if (typeof location !== 'string') return refuse('more than one Location');
-  if (!URL.canParse(location, origin + target)) return refuse('Location is no URL');
+  if (typeof location !== 'string') {
+    refuse('more than one Location');
+    return;
+  }
+  if (!URL.canParse(location, origin + target)) {
+    refuse('Location is no URL');
+    return;
+  }
   const url = new URL(location, origin + target);
   if (url.origin !== origin || url.username !== '' || url.password !== '' || url.pathname.startsWith('//')) {
     refuse('redirect to another host');

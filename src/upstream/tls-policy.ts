@@ -73,7 +73,8 @@ export function refuseOtherName(host: string, peer: PeerCertificate): Error | un
  */
 export function judge(policy: TlsPolicy, socket: TLSSocket): SeenCertificate | string {
   if (socket.isSessionReused()) return 'the TLS session was resumed';
-  if (needsAuthority(policy) && !socket.authorized) return `the certificate is not trusted: ${socket.authorizationError}`;
+  if (needsAuthority(policy) && !socket.authorized)
+    return `the certificate is not trusted: ${socket.authorizationError}`;
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return 'the server showed no certificate';
   let pin: string;

@@ -1,0 +1,92 @@
+import type { QueueConfig } from '../config/index.ts';
+import { type Clock, GatewayError } from '../kernel/index.ts';
+import type { Report } from '../observe/index.ts';
+import { Forwarder } from './forward.ts';
+import { login } from './login.ts';
+import type { Upstream } from './ports.ts';
+import { createQueueLink, type QueueLink } from './queue-link.ts';
+
+/** The upstream with what only the room that wires it needs. */
+export interface UpstreamHandle extends Upstream {
+  /**
+   * Takes a new configuration of the queues. A changed queue gets new pools; its connections whose key is no longer
+   * accepted are cut, the others finish their answer. Throws, before anything changed, when TLS files cannot be read.
+   */
+  updateQueues(queues: readonly QueueConfig[]): void;
+}
+
+export interface UpstreamOptions {
+  readonly queues: readonly QueueConfig[];
+  readonly report: Report;
+  readonly clock: Clock;
+}
+
+/** Milliseconds between two looks for calls that are over their time. */
+const SWEEP = 100;
+
+/** What of a queue decides about its connections; other keys change nothing here. */
+function decisive(queue: QueueConfig): string {
+  const { urls, tls, checkName, authorization, connections, timeouts } = queue;
+  return JSON.stringify([urls, tls, checkName, authorization, connections, timeouts]);
+}
+
+/** Creates the way to the vovservers. Throws when TLS files of a queue cannot be read. Dispose ends every call. */
+export function createUpstream({ queues, report, clock }: UpstreamOptions): UpstreamHandle {
+  const links = new Map<string, QueueLink>();
+  const ended = new Set<QueueLink>();
+  const forwarder = new Forwarder(clock, report);
+
+  const linkOf = (queue: string): QueueLink => {
+    const link = links.get(queue);
+    if (link === undefined) throw new GatewayError('GW_INTERNAL', 'This queue is not configured.');
+    return link;
+  };
+
+  const updateQueues = (next: readonly QueueConfig[]): void => {
+    const kept = (config: QueueConfig): QueueLink | undefined => {
+      const link = links.get(config.name);
+      return link !== undefined && decisive(link.config) === decisive(config) ? link : undefined;
+    };
+    const now = next.map((config) => kept(config) ?? createQueueLink({ config, clock, report }));
+    const before = [...links.values()];
+    links.clear();
+    for (const link of now) links.set(link.config.name, link);
+    for (const link of before) {
+      if (now.includes(link)) continue;
+      link.retire(links.get(link.config.name)?.config ?? null);
+      ended.add(link);
+    }
+  };
+
+  const sweep = clock.every(SWEEP, () => {
+    const now = clock.now();
+    for (const link of links.values()) for (const exchange of link.running) exchange.sweep(now);
+    for (const link of ended) {
+      if (link.running.size === 0) ended.delete(link);
+      for (const exchange of link.running) exchange.sweep(now);
+    }
+  });
+
+  updateQueues(queues);
+  return {
+    forward: (call, credential, response) => forwarder.carry(() => linkOf(call.queue), call, credential, response),
+    async login(queue, account, password, signal) {
+      try {
+        return await login(linkOf(queue), clock, account, password, signal);
+      } catch (error) {
+        if (error instanceof GatewayError) return { kind: 'failed', error };
+        throw error;
+      }
+    },
+    epoch: (queue) => linkOf(queue).epoch,
+    status: () => [...links.values()].map((link) => link.status()),
+    updateQueues,
+    async [Symbol.asyncDispose]() {
+      sweep[Symbol.dispose]();
+      for (const link of [...links.values(), ...ended]) {
+        link.retire(null);
+        for (const exchange of [...link.running]) exchange.handleEvent();
+      }
+    },
+  };
+}

@@ -1,0 +1,175 @@
+import type { ServerResponse } from 'node:http';
+import { type Clock, GatewayError } from '../kernel/index.ts';
+import type { Report, UpstreamRecord } from '../observe/index.ts';
+import { Exchange, type Outcome } from './exchange.ts';
+import { failureToError, isSafe, type PossiblySent, type SendFailure } from './failure.ts';
+import type { Line } from './line.ts';
+import { type Asker, unusableJwt } from './name-gate.ts';
+import type { Credential, ForwardResult, UpstreamCall, UpstreamToken } from './ports.ts';
+import type { QueueLink } from './queue-link.ts';
+
+/** A call on its way, over all its attempts. */
+class Trip implements Asker {
+  readonly call: UpstreamCall;
+  readonly response: ServerResponse;
+  readonly startedAt: number;
+  readonly #credential: Credential;
+  token: UpstreamToken;
+  epoch: string;
+  renewed = false;
+  /** Failed attempts that may be repeated. */
+  repeats = 0;
+  resent = false;
+  readonly tried = new Set<string>();
+
+  constructor(call: UpstreamCall, credential: Credential, response: ServerResponse, token: UpstreamToken, now: number) {
+    this.call = call;
+    this.#credential = credential;
+    this.response = response;
+    this.token = token;
+    this.startedAt = now;
+    this.epoch = '';
+  }
+
+  async renew(): Promise<UpstreamToken> {
+    this.renewed = true;
+    this.token = await this.#credential.renew(this.token);
+    return this.token;
+  }
+
+  /** Another server answers now: JWTs of the old one are suspect. */
+  async changeEpoch(epoch: string): Promise<void> {
+    this.epoch = epoch;
+    this.token = await this.#credential.get();
+  }
+}
+
+/** Attempts in which nothing was sent are repeated this often, beside one per candidate. */
+const MAX_REPEATS = 3;
+
+/** True when a call that may have been received may still go again: only a read, once, on a connection gone stale. */
+function mayResend(failure: PossiblySent, trip: Trip): boolean {
+  const { method, body } = trip.call;
+  const stale = failure.kind === 'reset' && failure.reused && !failure.answerBegun;
+  return stale && !trip.resent && isSafe(method) && body.kind !== 'stream';
+}
+
+/** Decides after a failed attempt: returns when it may be repeated, throws the caller's error otherwise. */
+function afterFailure(failure: SendFailure, trip: Trip, link: QueueLink, line: Line): void {
+  if (failure.sent === 'possibly_sent') {
+    if (!mayResend(failure, trip)) throw failureToError(failure, trip.call.method);
+    trip.resent = true;
+    return;
+  }
+  if (failure.kind === 'connect') {
+    nextCandidate(trip, link, line, failureToError(failure, trip.call.method));
+    return;
+  }
+  const repeatable = failure.kind === 'untrusted' || failure.kind === 'reset';
+  if (!repeatable || trip.repeats >= MAX_REPEATS) throw failureToError(failure, trip.call.method);
+  trip.repeats += 1;
+}
+
+function nextCandidate(trip: Trip, link: QueueLink, line: Line, error: GatewayError): void {
+  trip.tried.add(line.origin);
+  link.advance(line);
+  if (trip.tried.has(link.line.origin)) throw error;
+}
+
+function afterUnauthorized(trip: Trip): Promise<UpstreamToken> {
+  if (trip.renewed) throw unusableJwt();
+  if (trip.call.body.kind !== 'stream') return trip.renew();
+  return trip.renew().then(() => {
+    const detail = 'vovserver wanted a new JWT, and a streamed body cannot be sent again. Nothing was executed.';
+    throw new GatewayError('GW_CREDENTIAL_UNAVAILABLE', detail, { retryAfter: 1 });
+  });
+}
+
+const resultOf = (outcome: Outcome): UpstreamRecord['result'] => {
+  if (outcome.kind === 'answered') return wordOf(outcome.broken ?? null) ?? outcome.status;
+  if (outcome.kind === 'unauthorized') return 401;
+  if (outcome.kind === 'refused') return 'aborted';
+  return wordOf(outcome.failure.kind) ?? 'invalid';
+};
+
+const wordOf = (kind: SendFailure['kind'] | null): Exclude<UpstreamRecord['result'], number> | null =>
+  kind === 'untrusted' ? 'wrong_queue' : kind;
+
+/** Carries calls over a queue's link. */
+export class Forwarder {
+  readonly #clock: Clock;
+  readonly #report: Report;
+
+  constructor(clock: Clock, report: Report) {
+    this.#clock = clock;
+    this.#report = report;
+  }
+
+  /** See `Upstream.forward`. `linkOf` is asked before every attempt, because a reload may replace the link. */
+  async carry(
+    linkOf: () => QueueLink,
+    call: UpstreamCall,
+    credential: Credential,
+    response: ServerResponse,
+  ): Promise<ForwardResult> {
+    const { epoch } = linkOf();
+    const got = credential.get();
+    const token = got instanceof Promise ? await got : got;
+    const trip = new Trip(call, credential, response, token, this.#clock.now());
+    trip.epoch = epoch;
+    for (;;) {
+      const link = linkOf();
+      const { line } = link;
+      if (link.epoch !== trip.epoch) await trip.changeEpoch(link.epoch);
+      if (!line.ready && !(await this.#admit(link, line, trip))) continue;
+      const outcome = await this.#attempt(link, line, trip);
+      if (outcome.kind === 'answered') {
+        const { status, bytesOut, broken } = outcome;
+        const seconds = (this.#clock.now() - trip.startedAt) / 1000;
+        return { status, bytesOut, seconds, renewed: trip.renewed, complete: broken === null };
+      }
+      if (outcome.kind === 'refused') throw outcome.error;
+      if (outcome.kind === 'unauthorized') await afterUnauthorized(trip);
+      else afterFailure(outcome.failure, trip, link, line);
+    }
+  }
+
+  /** False when another candidate is to be asked. */
+  async #admit(link: QueueLink, line: Line, trip: Trip): Promise<boolean> {
+    try {
+      await line.admit(trip);
+      return true;
+    } catch (error) {
+      const down = error instanceof GatewayError && error.code === 'GW_UPSTREAM_DOWN' && line.state === 'down';
+      if (!down) throw error;
+      nextCandidate(trip, link, line, error);
+      return false;
+    }
+  }
+
+  #attempt(link: QueueLink, line: Line, trip: Trip): Promise<Outcome> {
+    const { call, token, response } = trip;
+    const { timeouts, authorization, name } = link.config;
+    const begun = this.#clock.now();
+    return new Promise((resolve) => {
+      const exchange = new Exchange({
+        call,
+        token,
+        form: authorization,
+        origin: line.origin,
+        response,
+        pool: line.pool,
+        running: link.running,
+        deadline: trip.startedAt + timeouts.total,
+        waitUntil: begun + timeouts.headers + timeouts.connect,
+        done: (outcome) => {
+          const seconds = (this.#clock.now() - begun) / 1000;
+          const { route, method } = call;
+          this.#report.upstream({ queue: name, route, method, result: resultOf(outcome), seconds });
+          resolve(outcome);
+        },
+      });
+      exchange.begin(trip.resent || trip.repeats > 0);
+    });
+  }
+}
