@@ -60,6 +60,7 @@ function unitsAhead(allowance: Allowance, sharing: number): number {
 /** Creates the {@link Leases} of a limiter. */
 export function createLeases({ taker, clock, replicas, conclude }: LeasesOptions): Leases {
   const holding = new Set<Allowance>();
+  const fetches = new Set<Promise<void>>();
 
   const spend = (allowance: Allowance, cls: RouteClass | 'any', source: Source, now: number): Admission => {
     addUnits(allowance, -1);
@@ -100,15 +101,13 @@ export function createLeases({ taker, clock, replicas, conclude }: LeasesOptions
     }
   };
 
-  const ask = async (allowance: Allowance): Promise<void> => {
-    allowance.asking = true;
+  const fetchUnits = async (allowance: Allowance): Promise<void> => {
     let want = allowance.waiters.length + unitsAhead(allowance, replicas.sharing());
     while (want > 0) {
-      const granted = await taker.take(allowance, want);
-      if (granted !== null && granted > 0) {
-        addUnits(allowance, granted);
-        allowance.expiresAt = clock.now() + LEASE_MS;
-      }
+      // Set beforehand as well: what is granted may be spent before this function goes on.
+      allowance.expiresAt = clock.now() + LEASE_MS;
+      const granted = await taker.lease(allowance, want);
+      if (granted !== null && granted > 0) allowance.expiresAt = clock.now() + LEASE_MS;
       serveWaiters(allowance, granted, granted !== null && granted < want);
       want = allowance.waiters.length === 0 ? 0 : allowance.waiters.length + unitsAhead(allowance, replicas.sharing());
     }
@@ -117,10 +116,16 @@ export function createLeases({ taker, clock, replicas, conclude }: LeasesOptions
     allowance.asking = false;
   };
 
+  const ask = (allowance: Allowance): void => {
+    allowance.asking = true;
+    const fetching: Promise<void> = fetchUnits(allowance).finally(() => fetches.delete(fetching));
+    fetches.add(fetching);
+  };
+
   const spendLease = (allowance: Allowance, cls: RouteClass | 'any', now: number): Admission => {
     const admission = spend(allowance, cls, 'lease', now);
     if (allowance.units <= allowance.lowWater && !allowance.asking && now >= allowance.holdUntil && !taker.away(now)) {
-      void ask(allowance);
+      ask(allowance);
     }
     return admission;
   };
@@ -146,11 +151,12 @@ export function createLeases({ taker, clock, replicas, conclude }: LeasesOptions
       if (now < allowance.holdUntil) return conclude(allowance, cls, false, 'lease', now);
       return new Promise((resolve) => {
         allowance.waiters.push({ cls, resolve });
-        if (!allowance.asking) void ask(allowance);
+        if (!allowance.asking) ask(allowance);
       });
     },
     async [Symbol.asyncDispose]() {
       sweeping[Symbol.dispose]();
+      await Promise.all(fetches);
       const kept = [...holding];
       holding.clear();
       await Promise.all(kept.map(giveBack));

@@ -46,11 +46,14 @@ export const heartbeatScript: Script = {
 
 /** How many replicas share the limits. */
 export interface ReplicaCount extends AsyncDisposable {
-  /** As last heard from the store; the configured number while nothing was heard. At least 1. */
+  /** As last heard from the store; the configured number while nothing was heard for long enough. At least 1. */
   known(): number;
 }
 
-/** Beats every 2 s; a replica that was silent for 10 s no longer counts. Disposing says good-bye. */
+/**
+ * Beats every 2 s; a replica that was silent for 10 s no longer counts. In the first 10 s with the store the number
+ * only grows: after a start or an outage others have not beaten yet. Disposing says good-bye.
+ */
 export function createReplicaCount(options: {
   readonly kv: KeyValue;
   readonly clock: Clock;
@@ -61,12 +64,18 @@ export function createReplicaCount(options: {
   // Hashed, because an id may hold characters that part the entries.
   const id = createHash('sha256').update(options.replicaId).digest('base64url').slice(0, 16);
   let heard: number | null = null;
+  let connectedSince: number | null = null;
   let leaving = false;
+  const known = (): number => heard ?? Math.max(1, configured());
   const beat = async (stays: 0 | 1): Promise<void> => {
     try {
       const [count] = await kv.run(heartbeatScript, [KEY], [id, LIFE_MS, stays]);
-      if (stays === 1) heard = Math.max(1, Number(count));
+      if (stays === 0) return;
+      const now = clock.now();
+      connectedSince ??= now;
+      heard = now - connectedSince < LIFE_MS ? Math.max(known(), Number(count)) : Math.max(1, Number(count));
     } catch {
+      connectedSince = null;
       // The last number heard stays valid; the store's state is reported by its adapter.
     }
   };
@@ -75,7 +84,7 @@ export function createReplicaCount(options: {
     if (!leaving) last = beat(1);
   });
   return {
-    known: () => heard ?? Math.max(1, configured()),
+    known,
     async [Symbol.asyncDispose]() {
       leaving = true;
       timer[Symbol.dispose]();

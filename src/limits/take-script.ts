@@ -1,17 +1,20 @@
 import type { Script, ScriptStore, ScriptValue } from '../platform/index.ts';
 import { available, type Bucket, settle, untilNext, untilWhole } from './bucket.ts';
 
-// A bucket is stored as `<debt> <milliseconds of the store's clock>` and vanishes when it is whole again.
+// A bucket is stored as `<debt> <milliseconds of the store's clock>` and vanishes when it is whole again. One that was
+// stored at a time ahead of now (the clock was set back, or a replica with another clock took over) is stored anew even
+// when nothing is granted; otherwise it would not refill until that time has come.
 const LUA = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local want = tonumber(ARGV[1])
 local granted = want
-local debts = {}
+local debts, ahead = {}, {}
 for i = 1, #KEYS do
   local requests, window = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
   local debt, at = string.match(redis.call('GET', KEYS[i]) or '', '^(%d+) (%d+)$')
   debts[i] = debt and math.max(0, debt - math.max(0, now - at) * requests) or 0
+  ahead[i] = debt and tonumber(at) > now
   if want > 0 then
     granted = math.min(granted, math.max(0, math.floor((requests * window - debts[i]) / window)))
   end
@@ -21,7 +24,7 @@ for i = 1, #KEYS do
   local requests, window = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
   local debt = math.max(0, debts[i] + granted * window)
   local whole = math.ceil(debt / requests)
-  if granted ~= 0 then
+  if granted ~= 0 or ahead[i] then
     if debt == 0 then
       redis.call('DEL', KEYS[i])
     else
@@ -37,9 +40,11 @@ return answer
 
 const STORED = /^(\d+) (\d+)$/;
 
-function debtOf(store: ScriptStore, key: string, bucket: Bucket): number {
+function load(store: ScriptStore, key: string, bucket: Bucket): { debt: number; ahead: boolean } {
   const stored = STORED.exec(store.get(key) ?? '');
-  return stored === null ? 0 : settle(bucket, Number(stored[1]), Number(stored[2]), store.now());
+  if (stored === null) return { debt: 0, ahead: false };
+  const [now, at] = [store.now(), Number(stored[2])];
+  return { debt: settle(bucket, Number(stored[1]), at, now), ahead: at > now };
 }
 
 function save(store: ScriptStore, key: string, bucket: Bucket, debt: number): void {
@@ -51,13 +56,13 @@ function take(store: ScriptStore, keys: readonly string[], args: readonly Script
   const want = Number(args[0]);
   const rows = keys.map((key, i) => {
     const bucket = { requests: Number(args[2 * i + 1]), window: Number(args[2 * i + 2]) };
-    return { key, bucket, debt: debtOf(store, key, bucket) };
+    return { key, bucket, ...load(store, key, bucket) };
   });
   const granted = want > 0 ? Math.min(want, ...rows.map((row) => available(row.bucket, row.debt))) : want;
   const answer: number[] = [granted];
-  for (const { key, bucket, debt: before } of rows) {
+  for (const { key, bucket, debt: before, ahead } of rows) {
     const debt = Math.max(0, before + granted * bucket.window);
-    if (granted !== 0) save(store, key, bucket, debt);
+    if (granted !== 0 || ahead) save(store, key, bucket, debt);
     answer.push(available(bucket, debt), untilWhole(bucket, debt), untilNext(bucket, debt));
   }
   return answer;

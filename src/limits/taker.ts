@@ -1,7 +1,7 @@
 import type { Clock } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { type KeyValue, type ScriptValue, StoreUnavailable } from '../platform/index.ts';
-import type { Allowance } from './allowance.ts';
+import { type Allowance, addUnits } from './allowance.ts';
 import type { Meter } from './meter.ts';
 import { takeScript } from './take-script.ts';
 
@@ -23,6 +23,8 @@ export interface Taker {
    * number granted, or null when the store is away. Never throws.
    */
   take(allowance: Allowance, want: number): Promise<number | null>;
+  /** The same, and what is granted becomes leased units of the allowance. */
+  lease(allowance: Allowance, want: number): Promise<number | null>;
 }
 
 function noteMeter(meter: Meter, answer: readonly ScriptValue[], at: number, now: number): number {
@@ -58,19 +60,24 @@ export function createTaker({ kv, clock, report }: { kv: KeyValue; clock: Clock;
     warnAt = now + WARN_EVERY_MS;
     report.log.warn({ event: 'limits_store_failed', error }, 'the store refused a rate limit call; limits are local');
   };
+  const take = async (allowance: Allowance, want: number, keep: boolean): Promise<number | null> => {
+    try {
+      const script = allowance.extra === null ? ONE : TWO;
+      const answer = await kv.run(script, allowance.keys, [want, ...allowance.terms]);
+      const granted = Number(answer[0]);
+      noteAnswer(allowance, answer, clock.now());
+      // In the same turn, since `remaining` already lacks what was granted.
+      if (keep) addUnits(allowance, granted);
+      return granted;
+    } catch (error) {
+      noteFailure(error);
+      return null;
+    }
+  };
   return {
     // The second comparison bounds the wait when the clock was set back meanwhile.
     away: (now) => (now < awayUntil && awayUntil - now <= AWAY_MS) || kv.state() === 'down',
-    async take(allowance, want) {
-      try {
-        const script = allowance.extra === null ? ONE : TWO;
-        const answer = await kv.run(script, allowance.keys, [want, ...allowance.terms]);
-        noteAnswer(allowance, answer, clock.now());
-        return Number(answer[0]);
-      } catch (error) {
-        noteFailure(error);
-        return null;
-      }
-    },
+    take: (allowance, want) => take(allowance, want, false),
+    lease: (allowance, want) => take(allowance, want, true),
   };
 }
