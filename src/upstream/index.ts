@@ -1,5 +1,6 @@
 // Speaks HTTP to vovserver: TLS policy, pools, failover, header passes, coalescing, streaming.
 export { createUpstream, type UpstreamHandle, type UpstreamOptions } from './create-upstream.ts';
+export { type InspectedServer, type InspectOptions, inspectServer } from './inspect-server.ts';
 export type {
   CallBody,
   Credential,

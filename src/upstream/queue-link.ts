@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import type { Client } from 'undici';
 import type { QueueConfig } from '../config/index.ts';
 import type { Clock } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
+import { createTlsMaterial, type TlsMaterial } from '../platform/index.ts';
 import type { Exchange } from './exchange.ts';
 import { createLine, type Line } from './line.ts';
 import type { QueueStatus } from './ports.ts';
-import { createTlsFiles, type TlsFiles } from './tls-files.ts';
 import { levelOf, needsPin, policyOf } from './tls-policy.ts';
 
 /** Everything that reaches one queue: its candidates in order, of which one is in use. */
@@ -53,7 +54,7 @@ class CandidateLink implements QueueLink {
   epoch: string;
   readonly #options: LinkOptions;
   readonly #urls: readonly URL[];
-  readonly #files: TlsFiles;
+  readonly #material: TlsMaterial;
   readonly #lines = new Set<Line>();
   #active = 0;
 
@@ -63,8 +64,14 @@ class CandidateLink implements QueueLink {
     this.config = config;
     this.client = clientOptions(config);
     this.#urls = config.urls.map((url) => new URL(url));
-    const { name: queue, tls } = config;
-    this.#files = createTlsFiles({ queue, tls, clock, log: report.log, changed: () => this.#renewLine() });
+    this.#material = createTlsMaterial(config.tls, {
+      clock,
+      onError: (error) => {
+        const fields = { event: 'tls_files_bad', queue: config.name, file: error.file, reason: error.message };
+        report.log.error(fields, 'changed TLS files cannot be used; the last good ones stay');
+      },
+    });
+    this.#material.onChange(() => this.#renewLine());
     this.line = this.#open();
     this.epoch = epochOf(this.line.origin);
   }
@@ -93,7 +100,7 @@ class CandidateLink implements QueueLink {
   }
 
   retire(next: QueueConfig | null): void {
-    this.#files[Symbol.dispose]();
+    this.#material[Symbol.dispose]();
     const policy = next === null ? null : policyOf(next, new URL(this.line.origin));
     const refuses = (pin: string | null): boolean =>
       policy !== null && pin !== null && needsPin(policy) && !policy.pins.has(pin);
@@ -104,7 +111,8 @@ class CandidateLink implements QueueLink {
     const { config, clock, report } = this.#options;
     const url = this.#urls[this.#active] ?? new URL(config.urls[0] ?? 'http://localhost');
     const policy = policyOf(config, url);
-    const context = policy.verify === 'http' ? null : this.#files.context;
+    const { minVersion } = config.tls;
+    const context = policy.verify === 'http' ? null : createSecureContext({ ...this.#material.current(), minVersion });
     const line = createLine({
       queue: config,
       url,
@@ -121,6 +129,8 @@ class CandidateLink implements QueueLink {
 
   /** New files make a new line; if the server fails with them, what the old line still carries is cut. */
   #renewLine(): void {
+    const { report, config } = this.#options;
+    report.log.info({ event: 'tls_files_changed', queue: config.name }, 'changed TLS files of the queue are in use');
     const old = this.line;
     this.line = this.#open();
     const { line } = this;
