@@ -1,5 +1,5 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import { createServer as createHttpsServer, Server as HttpsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Config } from '../config/index.ts';
 import { ERROR_CODES, type ErrorCode, GatewayError } from '../kernel/index.ts';
@@ -127,7 +127,7 @@ export async function createListener(
   server.on('connect', (_req, socket: Socket) => answerParserFault(new Error('CONNECT'), socket));
   server.on('clientError', answerParserFault);
   const reload = material?.onChange(() => {
-    if ('setSecureContext' in server) server.setSecureContext(tlsOptions(config, material));
+    if (server instanceof HttpsServer) server.setSecureContext(tlsOptions(config, material));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { stringify } from 'yaml';
+import { DEFAULT_FILES, type Fault, findConfigFile, loadConfig, printable } from '../config/index.ts';
+import { messageOf } from '../kernel/index.ts';
+import { faultLines } from './config-file.ts';
+
+const USAGE = `vovgw check [--config FILE] [--json]
+
+Prints the decided configuration, secrets redacted; or all its faults, each with path, reason and mend.
+Exit code 0 when there is no fault, 1 when there is one, 2 when called wrongly. Touches no network.
+`;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Print = (text: string) => void;
+
+/** No file and no variable: the other faults would only say that everything is missing. */
+const nothingFound = (): Fault => ({
+  path: 'configuration',
+  reason: `no file was found (${DEFAULT_FILES.join(', ')})`,
+  mend: 'Name one by --config FILE or VOVGW_CONFIG; config/gateway.example.yaml shows every key.',
+});
+
+const isConfigured = (file: string | undefined, env: Environment): boolean =>
+  file !== undefined || Object.keys(env).some((name) => name.startsWith('VOVGW_'));
+
+/**
+ * `vovgw check`: the exit code is 0 with the decided configuration on `out` and its warnings on `err`, 1 with all
+ * faults on `err` (as JSON on `out` with --json), 2 when it was called wrongly.
+ */
+export async function runCheck(argv: string[], env: Environment, out: Print, err: Print): Promise<number> {
+  let options: { config?: string | undefined; json?: boolean | undefined };
+  try {
+    options = parseArgs({ args: argv, options: { config: { type: 'string' }, json: { type: 'boolean' } } }).values;
+  } catch (error) {
+    err(`vovgw check: ${messageOf(error)}\n\n${USAGE}`);
+    return 2;
+  }
+  const file = findConfigFile(options.config, env, existsSync);
+  const result = isConfigured(file, env) ? loadConfig({ file, env }) : { ok: false as const, faults: [nothingFound()] };
+  if (!result.ok) {
+    const { faults } = result;
+    if (options.json) out(`${JSON.stringify({ ok: false, faults }, null, 2)}\n`);
+    else err(`vovgw: the configuration has ${faults.length} fault(s):\n${faultLines(faults)}`);
+    return 1;
+  }
+  const config = printable(result.config);
+  for (const warning of result.warnings) err(`warning: ${warning}\n`);
+  out(
+    options.json ? `${JSON.stringify({ ok: true, config, warnings: result.warnings }, null, 2)}\n` : stringify(config),
+  );
+  return 0;
+}

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type ConfigResult, findConfigFile, loadConfig } from '../config/index.ts';
+import { messageOf, systemClock } from '../kernel/index.ts';
+import { watchFiles } from '../platform/index.ts';
+import { createGateway, type Gateway } from '../server/index.ts';
+import { faultLines } from './config-file.ts';
+import { VERSION } from './version.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Validates the configuration anew and swaps it; with faults the last good one stays in use. */
+function reload(gateway: Gateway, load: () => ConfigResult): void {
+  const { log } = gateway.report;
+  const result = load();
+  if (result.ok) {
+    gateway.reload(result.config);
+    log.info({ event: 'config_reload' }, 'the configuration was read again');
+    return;
+  }
+  gateway.configFaults(result.faults.length);
+  for (const { path, reason, mend } of result.faults) {
+    log.error(
+      { event: 'config_fault', reason: `${path}: ${reason}. ${mend}` },
+      'the last good configuration stays in use',
+    );
+  }
+}
+
+/** Resolves with the exit code when the process is asked to stop, or when a fault of its own leaves no other way. */
+function untilStopped(gateway: Gateway): Promise<number> {
+  return new Promise((resolve) => {
+    const stop = (code: number): void => {
+      gateway.drain().then(
+        () => resolve(code),
+        () => resolve(1),
+      );
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        // Asked a second time, nobody wants to wait.
+        process.once(signal, () => process.exit(1));
+        stop(0);
+      });
+    }
+    const failed = (error: unknown): void => {
+      gateway.report.log.error({ event: 'fatal', error }, 'a fault that nothing caught: this replica drains and ends');
+      stop(1);
+    };
+    process.on('uncaughtException', failed);
+    process.on('unhandledRejection', failed);
+  });
+}
+
+/** `vovgw serve`: runs the gateway until SIGTERM or SIGINT; SIGHUP or a changed file reloads the configuration. */
+export async function runServe(argv: string[], env: Environment, err: (text: string) => void): Promise<number> {
+  let named: string | undefined;
+  try {
+    named = parseArgs({ args: argv, options: { config: { type: 'string' } } }).values.config;
+  } catch (error) {
+    err(`vovgw serve: ${messageOf(error)}\n\nvovgw serve [--config FILE]\n`);
+    return 2;
+  }
+  const file = findConfigFile(named, env, existsSync);
+  const load = (): ConfigResult => loadConfig({ file, env });
+  const first = load();
+  if (!first.ok) {
+    err(`vovgw: the configuration has ${first.faults.length} fault(s):\n${faultLines(first.faults)}`);
+    return 1;
+  }
+  const gateway = await createGateway(first.config, { version: VERSION });
+  for (const warning of first.warnings) gateway.report.log.warn({ event: 'config', reason: warning }, 'a warning');
+  const again = (): void => reload(gateway, load);
+  using _watch = watchFiles(first.files, { clock: systemClock }, again);
+  process.on('SIGHUP', again);
+  const code = await untilStopped(gateway);
+  process.off('SIGHUP', again);
+  return code;
+}
