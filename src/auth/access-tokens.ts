@@ -1,204 +1,168 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash as digest, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Config } from '../config/index.ts';
-import { type Clock, GatewayError, type Identity, Secret } from '../kernel/index.ts';
+import { type Clock, type Identity, SCOPES, type Secret } from '../kernel/index.ts';
+import type { Report } from '../observe/index.ts';
 import { type KeyValue, type Sealer, StoreUnavailable } from '../platform/index.ts';
-import { invalidToken } from './credential.ts';
-import type { AccessTokenInfo, AccessTokens, Caller, DerivedToken, NewAccessToken } from './ports.ts';
-import { createTokenRecords, type TokenRecord, type TokenRecords } from './token-records.ts';
-import { newToken, parseToken, type Random, type TokenParts, tokenText } from './token-text.ts';
+import { createInvalidation } from './invalidation.ts';
+import { type DecidedToken, decideNewToken } from './new-token.ts';
+import type { AccessTokenInfo, AccessTokens, Caller, Granted } from './ports.ts';
+import { invalidToken, storeAway, wrongLogin } from './refusals.ts';
+import { createTokenCache, type Entry } from './token-cache.ts';
+import { idAt, isTokenId, mintToken, parseToken, type RandomBytes, type TokenParts } from './token-format.ts';
+import { createTokenHash, sameHash, type TokenHash, type TokenRecord } from './token-record.ts';
+import { createTokenStore, type TokenStore } from './token-store.ts';
 
-/** What access tokens need. `config` is read at each use. */
+/** What access tokens need. */
 export interface AccessTokensOptions {
   readonly kv: KeyValue;
-  readonly sealer: Sealer;
+  /** Read at each use, but for the key of the hash. */
   readonly config: () => Pick<Config, 'accessTokens' | 'secrets'>;
-  /** The identity of a user that the gateway vouches for. */
+  readonly sealer: Sealer;
   readonly identityOf: (user: string) => Identity;
   readonly clock: Clock;
-  readonly random?: Random;
+  readonly random?: RandomBytes;
+  readonly report?: Pick<Report, 'log'>;
+  /** Tokens kept in memory. */
+  readonly capacity?: number;
 }
 
-/** A record younger than this is believed, so a revoked token ends everywhere within it. */
-const FRESH_MS = 1000;
-/** With the store away, a token that was seen within this time keeps working. */
-const STATIC_MS = 60_000;
-const NOTE_USE_MS = 60_000;
-const CACHED = 50_000;
+const CAPACITY = 10_000;
+/** The time of last use is written at most this often for each token and replica. */
+const USED_EVERY = 60_000;
+/** What the hash of a token that does not exist is compared with: the work is the same. */
+const NO_HASH = '-'.repeat(43);
 
-/** One token as this process last saw it in the store; `caller` null: there is none. */
-interface Entry {
-  readonly caller: Caller | null;
-  readonly record: TokenRecord | null;
-  readAt: number;
-  notedAt: number;
-  /** SHA-256 of the secret once its keyed hash was found right, so that the next calls need no HMAC. */
-  verified: Buffer | null;
-  reading: Promise<Entry> | null;
-}
-
-const digest = (secret: string): Buffer => hash('sha256', secret, 'buffer');
-
-function unavailable(cause: unknown): GatewayError {
-  return new GatewayError('GW_STORE_UNAVAILABLE', 'The access token cannot be checked right now; retry shortly.', {
-    retryAfter: 2,
-    cause,
+/** Creates the access tokens of this replica; see {@link AccessTokens}. */
+export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
+  const { kv, config, clock, sealer, identityOf, report, random = randomBytes } = options;
+  const hash = createTokenHash(config().secrets.tokenKey);
+  const store = createTokenStore({ kv, sealer, hash, now: () => clock.now(), report });
+  const toCaller = createToCaller(identityOf);
+  const cache = createTokenCache({
+    clock,
+    read: store.read,
+    toCaller,
+    capacity: options.capacity ?? CAPACITY,
   });
-}
-
-function isRight(records: TokenRecords, entry: Entry, secret: string): boolean {
-  if (entry.record === null) return false;
-  if (entry.verified !== null) return timingSafeEqual(entry.verified, digest(secret));
-  const expected = Buffer.from(entry.record.hash);
-  const presented = Buffer.from(records.hashOf(secret));
-  if (expected.length !== presented.length || !timingSafeEqual(expected, presented)) return false;
-  entry.verified = digest(secret);
-  return true;
-}
-
-/** Reads tokens through a cache that is at most a second old. */
-function createReader(options: AccessTokensOptions, records: TokenRecords) {
-  const { clock, identityOf } = options;
-  const entries = new Map<string, Entry>();
-
-  const keep = (id: string, entry: Entry): Entry => {
-    entries.delete(id);
-    entries.set(id, entry);
-    const [oldest] = entries.keys();
-    if (entries.size > CACHED && oldest !== undefined) entries.delete(oldest);
-    return entry;
+  const invalidation = createInvalidation({ kv, clock }, cache.forget, cache.distrustAll);
+  const use = createUse(store, clock);
+  const settle = (token: string, parts: TokenParts, entry: Entry | null): Caller => {
+    if (!isProven(hash, token, parts, entry)) throw invalidToken();
+    return use(entry);
   };
+  const authenticate = (token: string): Caller | Promise<Caller> => {
+    const parts = parseToken(token);
+    if (parts === null) throw invalidToken();
+    const entry = cache.lookup(parts.id);
+    if (!(entry instanceof Promise)) return settle(token, parts, entry);
+    return atStore(entry).then((found) => settle(token, parts, found));
+  };
+  const issue = (wanted: DecidedToken, parent: string | null): Issued => {
+    const minted = mintToken(random);
+    const createdAt = clock.now();
+    const { user, label, scopes, lifeMs } = wanted;
+    const { id } = minted.parts;
+    const record = { id, user, label, scopes, createdAt, expiresAt: Math.floor(createdAt + lifeMs), parent };
+    return { token: minted.token, record: { ...record, hash: hash.ofSecret(minted.parts) } };
+  };
+  const grant = async (wanted: DecidedToken, parent: string | null): Promise<Granted> => {
+    const { token, record } = issue(wanted, parent);
+    await atStore(store.addDerived(record));
+    return { token, caller: toCaller(record) };
+  };
+  return {
+    authenticate,
+    recall(token) {
+      const entry = cache.peek(idAt(token));
+      if (entry === undefined || entry.record.expiresAt <= clock.now() || !hasProof(entry, token)) return null;
+      return cache.isTrusted(entry) ? use(entry) : authenticate(token);
+    },
+    async create(wanted) {
+      const { token, record } = issue(decideNewToken(wanted, config().accessTokens), null);
+      await atStore(store.add(record));
+      return { token, info: infoOf(record, toCaller(record), null) };
+    },
+    async list(user) {
+      const found = await atStore(store.list(user));
+      return found
+        .map(({ record, lastUsedAt }) => infoOf(record, toCaller(record), lastUsedAt))
+        .sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
+    },
+    async revoke(id) {
+      if (!isTokenId(id)) return false;
+      const existed = await atStore(store.remove(id));
+      cache.forget(id);
+      await invalidation.announce(id);
+      return existed;
+    },
+    async derive(token, isOwner, lifeMs) {
+      const parts = parseToken(token);
+      // A mistyped token asks the store for an id that nobody has, so that every refusal takes the same steps.
+      const presented = parts ?? mintToken(random).parts;
+      const entry = await atStore(cache.reread(presented.id));
+      const proven = isProven(hash, token, presented, entry) && parts !== null && entry.record.parent === null;
+      if (!proven || !isOwner(entry.caller.identity)) throw wrongLogin();
+      use(entry);
+      const { user, label, scopes, expiresAt, id } = entry.record;
+      return grant({ user, label, scopes, lifeMs: Math.min(lifeMs, expiresAt - clock.now()) }, id);
+    },
+    admit: (user, lifeMs) => grant({ user, label: 'password login', scopes: SCOPES, lifeMs }, null),
+    [Symbol.asyncDispose]: () => invalidation[Symbol.asyncDispose](),
+  };
+}
 
-  const callerOf = (id: string, record: TokenRecord): Caller => ({
+interface Issued {
+  readonly token: Secret;
+  readonly record: TokenRecord;
+}
+
+function createToCaller(identityOf: (user: string) => Identity): (record: TokenRecord) => Caller {
+  return (record) => ({
     identity: identityOf(record.user),
     scopes: new Set(record.scopes),
-    tokenId: id,
+    tokenId: record.id,
     tokenLabel: record.label,
     expiresAt: record.expiresAt,
   });
+}
 
-  const load = async (id: string, old: Entry | undefined): Promise<Entry> => {
+/** Notes the use of a token; the time of last use is written behind, and its failure changes nothing. */
+function createUse(store: TokenStore, clock: Clock): (entry: Entry) => Caller {
+  return (entry) => {
     const now = clock.now();
-    try {
-      const record = await records.read(id);
-      // What was derived dies with its parent.
-      const parent = record?.parent ? await entryOf(record.parent) : null;
-      const alive = record !== null && (parent === null || parent.record !== null);
-      const same = alive && old?.record?.hash === record.hash;
-      return keep(id, {
-        caller: alive ? callerOf(id, record) : null,
-        record: alive ? record : null,
-        readAt: now,
-        notedAt: old?.notedAt ?? 0,
-        verified: same ? (old?.verified ?? null) : null,
-        reading: null,
-      });
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      if (old !== undefined && old.record !== null && now - old.readAt < STATIC_MS) return old;
-      throw unavailable(error);
+    entry.seenAt = now;
+    if (Math.abs(now - entry.usedWrittenAt) >= USED_EVERY) {
+      entry.usedWrittenAt = now;
+      store.markUsed(entry.record).catch(() => undefined);
     }
+    return entry.caller;
   };
-
-  const isFresh = (entry: Entry): boolean => Math.abs(clock.now() - entry.readAt) < FRESH_MS;
-
-  const entryOf = (id: string): Entry | Promise<Entry> => {
-    const old = entries.get(id);
-    if (old !== undefined && isFresh(old)) return old;
-    if (old?.reading) return old.reading;
-    const reading = load(id, old);
-    if (old === undefined) return reading;
-    old.reading = reading;
-    const done = (): void => {
-      old.reading = null;
-    };
-    reading.then(done, done);
-    return reading;
-  };
-  return { entryOf, peek: (id: string) => entries.get(id), forget: (id: string) => void entries.delete(id) };
 }
 
-/** Checks the wish for a new token; throws RangeError with what to change. */
-function lifeOf(wanted: NewAccessToken, config: Config['accessTokens']): number {
-  const life = wanted.lifeMs ?? config.defaultLife;
-  if (!(life > 0)) throw new RangeError('the life of an access token must be longer than nothing');
-  if (life > config.maxLife) {
-    throw new RangeError(`the life is longer than accessTokens.maxLife allows (${config.maxLife / 86_400_000} days)`);
-  }
-  if (wanted.scopes.length === 0)
-    throw new RangeError('an access token needs at least one scope: read, submit, control');
-  if (!/^[^\x00-\x1f\x7f]{1,64}$/.test(wanted.label)) {
-    throw new RangeError('the label must be 1 to 64 characters without control characters');
-  }
-  return life;
+const proofOf = (token: string): Buffer => digest('sha256', token, 'buffer');
+
+function hasProof(entry: Entry, token: string): boolean {
+  return entry.proof !== null && timingSafeEqual(entry.proof, proofOf(token));
 }
 
-/** Creates the {@link AccessTokens} of a gateway, or of the command line. */
-export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { kv, sealer, config, identityOf, clock, random = randomBytes } = options;
-  const records = createTokenRecords(kv, sealer, config().secrets.tokenKey);
-  const reader = createReader(options, records);
+/** Compares by the quick proof of an earlier success, else by the keyed hash; the same work with and without an entry. */
+function isProven(hash: TokenHash, token: string, parts: TokenParts, entry: Entry | null): entry is Entry {
+  if (entry !== null && hasProof(entry, token)) return true;
+  const same = sameHash(entry?.record.hash ?? NO_HASH, hash.ofSecret(parts));
+  if (entry === null || !same) return false;
+  entry.proof = proofOf(token);
+  return true;
+}
 
-  const issue = async (record: Omit<TokenRecord, 'hash' | 'createdAt'>): Promise<DerivedToken> => {
-    const parts = newToken(random);
-    const createdAt = clock.now();
-    const { hash: _hash, ...shown } = { ...record, hash: records.hashOf(parts.secret), createdAt };
-    await records.write(parts.id, { ...shown, hash: _hash }, createdAt);
-    return { token: new Secret(tokenText(parts)), info: { id: parts.id, ...shown, lastUsedAt: null } };
-  };
+function infoOf(record: TokenRecord, caller: Caller, lastUsedAt: number | null): AccessTokenInfo {
+  const { id, user, label, scopes, createdAt, expiresAt, parent } = record;
+  return { id, subject: caller.identity.subject, user, label, scopes, createdAt, expiresAt, lastUsedAt, parent };
+}
 
-  const noteUse = (id: string, entry: Entry): void => {
-    const now = clock.now();
-    if (now - entry.notedAt < NOTE_USE_MS) return;
-    entry.notedAt = now;
-    records.noteUse(id, now, (entry.record?.expiresAt ?? now) - now).catch(() => undefined);
-  };
-
-  const verify = (entry: Entry, { id, secret }: TokenParts): Caller => {
-    const { caller } = entry;
-    if (!isRight(records, entry, secret) || caller === null || caller.expiresAt <= clock.now()) throw invalidToken();
-    noteUse(id, entry);
-    return caller;
-  };
-
-  const check = (parts: TokenParts): Caller | Promise<Caller> => {
-    const entry = reader.entryOf(parts.id);
-    return entry instanceof Promise ? entry.then((e) => verify(e, parts)) : verify(entry, parts);
-  };
-
-  return {
-    async create(wanted) {
-      const life = lifeOf(wanted, config().accessTokens);
-      const { user, label, scopes } = wanted;
-      const { subject } = identityOf(user);
-      return issue({ user, subject, label, scopes, expiresAt: clock.now() + life, parent: null });
-    },
-    async derive(parent, user, lifeMs) {
-      const expiresAt = Math.min(clock.now() + lifeMs, parent?.expiresAt ?? Number.POSITIVE_INFINITY);
-      const { subject } = identityOf(user);
-      const scopes = parent === null ? (['read', 'submit', 'control'] as const) : [...parent.scopes];
-      const label = parent?.tokenLabel ?? 'password';
-      return issue({ user, subject, label, scopes, expiresAt, parent: parent?.tokenId ?? null });
-    },
-    async list(user) {
-      const all: AccessTokenInfo[] = await records.list();
-      return user === undefined ? all : all.filter((info) => info.user === user);
-    },
-    async revoke(id) {
-      const removed = await records.remove(id);
-      reader.forget(id);
-      return removed;
-    },
-    authenticate(token) {
-      const parts = parseToken(token);
-      if (parts === null) throw invalidToken();
-      return check(parts);
-    },
-    recall(token) {
-      const parts = parseToken(token);
-      const entry = parts === null ? undefined : reader.peek(parts.id);
-      if (parts === null || !entry?.verified || !timingSafeEqual(entry.verified, digest(parts.secret))) return null;
-      return check(parts);
-    },
-    async [Symbol.asyncDispose]() {},
-  };
+async function atStore<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw error instanceof StoreUnavailable ? storeAway(error) : error;
+  }
 }

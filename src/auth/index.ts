@@ -1,6 +1,21 @@
 // Finds out who is calling: SAML, OIDC, session cookie, access token, the vendor's token endpoint.
 export { type AccessTokensOptions, createAccessTokens } from './access-tokens.ts';
-export { invalidToken, missingToken, readCredential } from './credential.ts';
-export type { AccessTokenInfo, AccessTokens, Caller, NewAccessToken, PresentedCredential } from './ports.ts';
-export { createTokenEndpoint, type LoginForm, type Passthrough, type TokenEndpoint } from './token-endpoint.ts';
-export { tokenIdOf } from './token-text.ts';
+export type { LoginForm } from './login-form.ts';
+export type {
+  AccessTokenInfo,
+  AccessTokens,
+  Caller,
+  Granted,
+  NewAccessToken,
+  PresentedCredential,
+} from './ports.ts';
+export { readCredential } from './read-credential.ts';
+export { invalidToken, missingToken } from './refusals.ts';
+export {
+  createTokenEndpoint,
+  type Passthrough,
+  type TokenEndpoint,
+  type TokenEndpointOptions,
+  type TokenGrant,
+} from './token-endpoint.ts';
+export { tokenIdOf } from './token-format.ts';

@@ -34,28 +34,33 @@ export interface NewAccessToken {
   readonly lifeMs?: number;
 }
 
-/** A new token with its text, which is shown this once. */
-export interface DerivedToken {
-  readonly token: Secret;
-  readonly info: AccessTokenInfo;
-}
-
 /** Access tokens: shown once, stored as a keyed hash. */
 export interface AccessTokens extends AsyncDisposable {
-  create(wanted: NewAccessToken): Promise<DerivedToken>;
+  create(wanted: NewAccessToken): Promise<{ readonly token: Secret; readonly info: AccessTokenInfo }>;
   /** All tokens, or those of one user. */
   list(user?: string): Promise<AccessTokenInfo[]>;
   /** Ends a token and what was derived from it, on all replicas within 1 s. False when there is none. */
   revoke(id: string): Promise<boolean>;
-  /**
-   * A token of the vendor's token endpoint: with the scopes and label of its parent, ending with it at the latest. Without
-   * a parent (a vovserver password was exchanged) it has all scopes.
-   */
-  derive(parent: Caller | null, user: string, lifeMs: number): Promise<DerivedToken>;
-  /** The caller of a token that was found right before, asked anew when that is a second ago; null for any other token. */
-  recall(token: string): Caller | Promise<Caller> | null;
   /** Synchronous while the token was seen in the last second. Throws GatewayError GW_UNAUTHENTICATED or GW_STORE_UNAVAILABLE. */
   authenticate(token: string): Caller | Promise<Caller>;
+  /**
+   * As `authenticate`, for a token that this process has proven before: at once while seen in the last second, by asking
+   * the store again when older. Null when it is not known here; then nothing was looked up.
+   */
+  recall(token: string): Caller | Promise<Caller> | null;
+  /**
+   * Derives a token of at most `lifeMs` from an administrator-made one, whose end it never outlives. Throws
+   * GW_UNAUTHENTICATED with one text and the same work for every reason, GW_STORE_UNAVAILABLE.
+   */
+  derive(token: string, isOwner: (identity: Identity) => boolean, lifeMs: number): Promise<Granted>;
+  /** A token without a parent and with all scopes, for a user whom vovserver itself let in. Throws GW_STORE_UNAVAILABLE. */
+  admit(user: string, lifeMs: number): Promise<Granted>;
+}
+
+/** A token of the vendor's token endpoint. */
+export interface Granted {
+  readonly token: Secret;
+  readonly caller: Caller;
 }
 
 /** The caller's credential as read from a request. */

@@ -1,0 +1,36 @@
+import type { Config } from '../config/index.ts';
+import { userNameFault } from '../identity/index.ts';
+import { GatewayError, SCOPES, type TokenScope } from '../kernel/index.ts';
+import type { NewAccessToken } from './ports.ts';
+
+const LABEL = /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u;
+
+/** A wish for a token that passed: whose, what it may do and how long (milliseconds). */
+export interface DecidedToken {
+  readonly user: string;
+  readonly label: string;
+  readonly scopes: readonly TokenScope[];
+  readonly lifeMs: number;
+}
+
+/** Checks what a new access token is asked to be; throws GW_BAD_REQUEST that names the field and the bound. */
+export function decideNewToken(wanted: NewAccessToken, lives: Config['accessTokens']): DecidedToken {
+  const fault = userNameFault(wanted.user);
+  if (fault !== null) throw refused(`user: ${fault}`);
+  if (!LABEL.test(wanted.label)) throw refused('label: give 1 to 64 printable characters');
+  const unknown = wanted.scopes.find((scope) => !SCOPES.includes(scope));
+  if (unknown !== undefined) throw refused(`scopes: there is no “${unknown}”; choose from ${SCOPES.join(', ')}`);
+  if (wanted.scopes.length === 0) throw refused(`scopes: name at least one of ${SCOPES.join(', ')}`);
+  const lifeMs = wanted.lifeMs ?? Math.min(lives.defaultLife, lives.maxLife);
+  if (!(lifeMs > 0)) throw refused('life: must be longer than nothing');
+  if (lifeMs > lives.maxLife) {
+    throw refused(
+      `life: at most ${lives.maxLife / 86_400_000} days (accessTokens.maxLife), not ${lifeMs / 86_400_000}`,
+    );
+  }
+  return { user: wanted.user, label: wanted.label, scopes: SCOPES.filter((s) => wanted.scopes.includes(s)), lifeMs };
+}
+
+function refused(detail: string): GatewayError {
+  return new GatewayError('GW_BAD_REQUEST', `No access token was made. ${detail}.`);
+}

@@ -1,0 +1,41 @@
+import { GatewayError } from '../kernel/index.ts';
+
+const CHALLENGE = 'Bearer realm="vov-gateway"';
+const INVALID = { headers: { 'WWW-Authenticate': `${CHALLENGE}, error="invalid_token"` } };
+/** Seconds; about what a Redis failover takes. */
+const RETRY_AFTER = 5;
+
+/** 401 for a call without a credential: the bare challenge (RFC 6750, section 3). */
+export function missingToken(): GatewayError {
+  return new GatewayError('GW_UNAUTHENTICATED', 'Send an access token: Authorization: Bearer <token>.', {
+    headers: { 'WWW-Authenticate': CHALLENGE },
+  });
+}
+
+/** 401 for a token that is wrong in any way, without a hint which (RFC 6750, section 3.1). */
+export function invalidToken(): GatewayError {
+  return new GatewayError('GW_UNAUTHENTICATED', 'The access token is not valid.', INVALID);
+}
+
+/** 401 for a credential that cannot be read; only what was sent by the caller decides this, nothing that is stored. */
+export function malformedCredential(): GatewayError {
+  return new GatewayError(
+    'GW_UNAUTHENTICATED',
+    'The Authorization header must be "Bearer <token>", "Bearer:<token>" or Basic with the token as password.',
+    INVALID,
+  );
+}
+
+/** 401 of the token endpoint: one text for every reason. */
+export function wrongLogin(): GatewayError {
+  return new GatewayError('GW_UNAUTHENTICATED', 'The user name or the access token is not valid.', INVALID);
+}
+
+/** 503 while the store is away and this process does not know the token by itself. */
+export function storeAway(cause: unknown): GatewayError {
+  return new GatewayError('GW_STORE_UNAVAILABLE', 'Access tokens cannot be checked or changed right now.', {
+    retryAfter: RETRY_AFTER,
+    internal: cause instanceof Error ? cause.message : String(cause),
+    cause,
+  });
+}

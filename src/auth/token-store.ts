@@ -1,0 +1,115 @@
+import type { Report } from '../observe/index.ts';
+import type { KeyValue, Sealer } from '../platform/index.ts';
+import { PUT_ON_SHELF, readShelf } from './shelf-script.ts';
+import { decodeRecord, encodeRecord, type TokenHash, type TokenRecord } from './token-record.ts';
+
+/** Derived tokens that one token (or one user without a token) may have at once; the oldest ends for the next. */
+const SHELF_CAP = 200;
+const ALL = 'tokens:all';
+const LOGIN_USERS = 'tokens:login-users';
+
+/** Where access tokens are kept. Every call may throw StoreUnavailable. */
+export interface TokenStore {
+  /** Null when there is none, or none that can be opened. */
+  read(id: string): Promise<TokenRecord | null>;
+  /** Keeps a token that an administrator made, and lists it. */
+  add(record: TokenRecord): Promise<void>;
+  /** Keeps a derived token on the shelf of its parent, or of its user when it has none. */
+  addDerived(record: TokenRecord): Promise<void>;
+  /** Deletes a token and its derived ones; false when there was none. */
+  remove(id: string): Promise<boolean>;
+  list(user?: string): Promise<{ readonly record: TokenRecord; readonly lastUsedAt: number | null }[]>;
+  markUsed(record: TokenRecord): Promise<void>;
+}
+
+/** What the store of tokens needs. */
+export interface TokenStoreOptions {
+  readonly kv: KeyValue;
+  readonly sealer: Sealer;
+  readonly hash: TokenHash;
+  readonly now: () => number;
+  readonly report?: Pick<Report, 'log'> | undefined;
+}
+
+const recordKey = (id: string): string => `token:{${id}}`;
+const usedKey = (id: string): string => `token:{${id}}:used`;
+const sealOf = (id: string): string => `token:${id}`;
+const userKey = (userHash: string): string => `tokens:user:{${userHash}}`;
+const shelfOfToken = (id: string): string => `token:{${id}}:derived`;
+const shelfOfUser = (userHash: string): string => `tokens:user:{${userHash}}:derived`;
+
+/** Creates the store of access tokens over a key-value store; records are sealed, user names appear only as hashes. */
+export function createTokenStore(options: TokenStoreOptions): TokenStore {
+  const { kv, sealer, hash, now } = options;
+  const read = async (id: string): Promise<TokenRecord | null> => {
+    const sealed = await kv.get(recordKey(id));
+    if (sealed === null) return null;
+    const text = sealer.open(sealed, sealOf(id));
+    const record = text === null ? null : decodeRecord(id, text);
+    if (record === null) {
+      options.report?.log.warn({ event: 'token_unreadable', token_id: id }, 'a stored access token cannot be opened');
+    }
+    return record;
+  };
+  const write = (record: TokenRecord): Promise<boolean> =>
+    kv.set(recordKey(record.id), sealer.seal(encodeRecord(record), sealOf(record.id)), lifeOf(record, now()));
+  return {
+    read,
+    async add(record) {
+      await write(record);
+      await kv.addToSet(ALL, record.id);
+      await kv.addToSet(userKey(hash.ofUser(record.user)), record.id);
+    },
+    async addDerived(record) {
+      const shelf = await shelfFor(options, record);
+      const dropped = await kv.run(PUT_ON_SHELF, [shelf], [record.id, record.expiresAt, now(), SHELF_CAP]);
+      await write(record);
+      await Promise.all(dropped.map((id) => kv.delete(recordKey(String(id)))));
+    },
+    remove: (id) => remove(options, id),
+    list: (user) => list(options, read, user),
+    async markUsed(record) {
+      await kv.set(usedKey(record.id), String(now()), lifeOf(record, now()));
+    },
+  };
+}
+
+const lifeOf = (record: TokenRecord, now: number): number => Math.max(1, record.expiresAt - now);
+
+async function shelfFor({ kv, hash }: TokenStoreOptions, record: TokenRecord): Promise<string> {
+  if (record.parent !== null) return shelfOfToken(record.parent);
+  const userHash = hash.ofUser(record.user);
+  await kv.addToSet(LOGIN_USERS, userHash);
+  return shelfOfUser(userHash);
+}
+
+/** The token itself goes first: what follows is tidying, since derived tokens end with their parent anyway. */
+async function remove({ kv, sealer, hash }: TokenStoreOptions, id: string): Promise<boolean> {
+  const sealed = await kv.get(recordKey(id));
+  const existed = await kv.delete(recordKey(id));
+  const derived = readShelf(await kv.get(shelfOfToken(id)));
+  await Promise.all(derived.map((entry) => kv.delete(recordKey(entry.id))));
+  await Promise.all([kv.delete(shelfOfToken(id)), kv.delete(usedKey(id)), kv.removeFromSet(ALL, id)]);
+  const text = sealed === null ? null : sealer.open(sealed, sealOf(id));
+  const record = text === null ? null : decodeRecord(id, text);
+  if (record !== null) await kv.removeFromSet(userKey(hash.ofUser(record.user)), id);
+  return existed;
+}
+
+async function list(
+  { kv, hash }: TokenStoreOptions,
+  read: TokenStore['read'],
+  user: string | undefined,
+): ReturnType<TokenStore['list']> {
+  const index = user === undefined ? ALL : userKey(hash.ofUser(user));
+  const ids = await kv.members(index);
+  const userHashes = user === undefined ? await kv.members(LOGIN_USERS) : [hash.ofUser(user)];
+  const shelves = [...ids.map(shelfOfToken), ...userHashes.map(shelfOfUser)];
+  const derived = (await Promise.all(shelves.map((shelf) => kv.get(shelf)))).flatMap(readShelf).map(({ id }) => id);
+  const found = await Promise.all([...ids, ...derived].map(read));
+  const gone = ids.filter((_, at) => found[at] === null);
+  await Promise.all(gone.map((id) => kv.removeFromSet(index, id)));
+  const records = found.filter((record) => record !== null);
+  const used = await Promise.all(records.map((record) => kv.get(usedKey(record.id))));
+  return records.map((record, at) => ({ record, lastUsedAt: used[at] == null ? null : Number(used[at]) }));
+}
