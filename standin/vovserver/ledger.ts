@@ -73,6 +73,7 @@ export interface LedgerWriter extends Ledger {
 
 const BODY_KEPT = 65_536;
 const ENTRIES_KEPT = 500_000;
+const LOGIN_ROUTE = /^\/api\/v\d\/token(?:[/?]|$)/;
 const JOB_ROUTE = /^\/api\/v\d\/jobs(?:[/?]|$)/;
 
 /** Cuts the credential out of raw headers but leaves the form: `Bearer:[redacted]`. */
@@ -118,7 +119,9 @@ export function createLedger(): LedgerWriter {
         ...entry,
         rawHeaders: redact(entry.rawHeaders),
         bodyBytes: body.length,
-        bodySha256: body.length === 0 ? null : createHash('sha256').update(body).digest('hex'),
+        // A login's body holds the password, and a hash of a short body can be guessed back.
+        bodySha256:
+          body.length === 0 || LOGIN_ROUTE.test(entry.target) ? null : createHash('sha256').update(body).digest('hex'),
         body: kept ? body.toString('utf8', 0, BODY_KEPT) : null,
       });
     },

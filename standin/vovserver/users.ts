@@ -26,16 +26,18 @@ export interface Users {
   set(users: UserTable, rules?: readonly SecurityRule[]): void;
 }
 
-/** User name to password, or to all that is known of the user. */
-export type UserTable = Readonly<Record<string, string | User>>;
+/** User name to password, or to all that is known of the user; or a list of named users. */
+export type UserTable = Readonly<Record<string, string | User>> | readonly (User & { readonly name: string })[];
 
 const plainAddress = (address: string): string => address.replace(/^::ffff:/, '');
 
 function readTable(table: UserTable): Map<string, User> {
   const users = new Map<string, User>();
-  for (const [name, value] of Object.entries(table)) {
+  const entries = Array.isArray(table) ? table.map((user) => [user?.name, user] as const) : Object.entries(table);
+  for (const [name, value] of entries) {
     const user = typeof value === 'string' ? { password: value } : value;
-    if (typeof user?.password !== 'string') throw new RangeError(`users.${name}: needs a password (text)`);
+    if (typeof name !== 'string' || typeof user?.password !== 'string')
+      throw new RangeError(`users.${name}: needs a password (text)`);
     if (user.level !== undefined && !LEVELS.includes(user.level)) {
       throw new RangeError(`users.${name}.level: must be ${LEVELS.join(', ')}`);
     }
