@@ -25,8 +25,8 @@ const OPTIONS = {
   'jwt-life': { type: 'string' },
   clock: { type: 'string', default: 'real' },
   'cert-dir': { type: 'string' },
-  san: { type: 'string', multiple: true, default: [] },
-  profile: { type: 'string', multiple: true, default: [] },
+  san: { type: 'string', multiple: true },
+  profile: { type: 'string', multiple: true },
   'no-ledger': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -106,9 +106,9 @@ async function main(): Promise<void> {
     transport: readTransport(values.transport),
     queueName: values['queue-name'],
     users: readUsers(values.users, values['users-file']),
-    profile: readProfile(values.profile, values['jwt-life']),
+    profile: readProfile(values.profile ?? [], values['jwt-life']),
     clock: readClock(values.clock),
-    altNames: values.san,
+    altNames: values.san ?? [],
     ledger: !values['no-ledger'],
   });
   const controlHost = values['control-host'] ?? values.host;
