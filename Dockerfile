@@ -16,6 +16,7 @@ RUN npm ci --ignore-scripts --omit=dev
 
 FROM build AS standin
 COPY standin ./standin
+COPY deploy/*.ts ./deploy/
 USER 1000:1000
 CMD ["node", "standin/main.ts"]
 
