@@ -103,6 +103,8 @@ class RedisKeyValue implements KeyValue {
 
   async ping(): Promise<void> {
     await this.#calls.ping();
+    const refusal = this.#subscriber?.refusal();
+    if (refusal) throw new StoreUnavailable(`messages are not heard: ${refusal}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 import type { RedisConfig } from '../config/index.ts';
 import type { Clock } from '../kernel/index.ts';
 import { StoreUnavailable } from './key-value.ts';
-import { commandAway, connectionAway, replyCode } from './redis-away.ts';
+import { connectionAway, replyCode } from './redis-away.ts';
 import { openRedisClient, type RedisClient } from './redis-client.ts';
 import { createLink, type Link } from './redis-link.ts';
 
@@ -9,7 +9,7 @@ interface Subscription {
   readonly channel: string;
   readonly onMessage: (message: string) => void;
   readonly onGap: (() => void) | undefined;
-  /** False while the caller still waits for it: nothing can have been missed then. */
+  /** False while the caller still waits for it: nothing can have been missed then, and it can still be refused. */
   handedOut: boolean;
 }
 
@@ -20,6 +20,8 @@ export interface RedisSubscriber extends AsyncDisposable {
    * and `onGap` tells when the channel is heard.
    */
   subscribe(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<AsyncDisposable>;
+  /** Why Redis refuses a channel that was handed out while it was away; null when it does not. */
+  refusal(): string | null;
 }
 
 /** A subscribed connection sends nothing by itself, so only a question shows that its peer still lives. */
@@ -30,6 +32,8 @@ class Subscriptions implements RedisSubscriber {
   readonly #clock: Clock;
   readonly #link: Link;
   #heartbeat: Disposable | null = null;
+  /** Channels that the present client heard of while it was made fit. */
+  #settled: readonly string[] = [];
 
   constructor(config: RedisConfig, clock: Clock, random: () => number) {
     this.#clock = clock;
@@ -51,8 +55,12 @@ class Subscriptions implements RedisSubscriber {
     this.#byChannel.set(channel, members.add(subscription));
     await this.#link.started;
     await this.#hear(subscription);
-    subscription.handedOut = true;
     return { [Symbol.asyncDispose]: () => this.#remove(subscription) };
+  }
+
+  refusal(): string | null {
+    const { code, reason } = this.#link.away();
+    return this.#link.client() === null && code === 'NOPERM' ? reason : null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,15 +71,19 @@ class Subscriptions implements RedisSubscriber {
 
   async #hear(subscription: Subscription): Promise<void> {
     const client = this.#link.client();
-    if (client === null) return;
-    try {
-      await client.send('subscribe', [subscription.channel]);
-    } catch (error) {
-      const away = connectionAway(error);
-      if (replyCode(error) === null) return this.#link.doubt(client, away);
-      await this.#remove(subscription);
-      throw new StoreUnavailable(away.reason);
+    if (client !== null) {
+      try {
+        await client.send('subscribe', [subscription.channel]);
+      } catch (error) {
+        const away = connectionAway(error);
+        if (replyCode(error) !== null) {
+          await this.#remove(subscription);
+          throw new StoreUnavailable(away.reason);
+        }
+        this.#link.doubt(client, away);
+      }
     }
+    subscription.handedOut = true;
   }
 
   async #remove(subscription: Subscription): Promise<void> {
@@ -84,19 +96,36 @@ class Subscriptions implements RedisSubscriber {
       .catch(() => undefined);
   }
 
+  #handedOut(): Subscription[] {
+    return [...this.#byChannel.values()].flatMap((members) => [...members].filter(({ handedOut }) => handedOut));
+  }
+
   /** Ahead of `onGap`: whoever drops a cache then must not miss what follows. */
   async #resubscribe(client: RedisClient): Promise<void> {
-    const channels = [...this.#byChannel.keys()];
+    const channels = [...new Set(this.#handedOut().map(({ channel }) => channel))];
     if (channels.length > 0) await client.send('subscribe', channels);
     else await client.probe();
+    this.#settled = channels;
   }
 
   #resume(client: RedisClient): void {
     this.#heartbeat = this.#clock.every(HEARTBEAT_MS, () => {
-      client.probe().catch((error) => this.#link.doubt(client, commandAway(error) ?? connectionAway(error)));
+      client.probe().catch((error) => this.#link.doubt(client, connectionAway(error)));
     });
-    const all = [...this.#byChannel.values()].flatMap((members) => [...members]);
-    for (const subscription of all) if (subscription.handedOut) subscription.onGap?.();
+    for (const subscription of this.#handedOut()) {
+      if (this.#settled.includes(subscription.channel)) subscription.onGap?.();
+      else void this.#catchUp(client, subscription);
+    }
+  }
+
+  /** For a channel that was handed out while the client was on its way to be fit. */
+  async #catchUp(client: RedisClient, { channel, onGap }: Subscription): Promise<void> {
+    try {
+      await client.send('subscribe', [channel]);
+      onGap?.();
+    } catch (error) {
+      this.#link.doubt(client, connectionAway(error));
+    }
   }
 
   #stopHeartbeat(): void {
