@@ -1,7 +1,9 @@
 // Turns file, environment and secret files into one frozen Config, or into the complete list of its faults.
+export { CHECKS } from './checks.ts';
+export { envName, writtenKeys } from './env.ts';
 export type { ConfigResult, Fault, FaultSource } from './fault.ts';
 export { DEFAULT_FILES, findConfigFile, type LoadInput, loadConfig, parseConfig } from './load.ts';
-export { printable } from './printable.ts';
+export { printable, written } from './printable.ts';
 export {
   type BucketConfig,
   type Config,
@@ -12,10 +14,12 @@ export {
   type SecretsConfig,
   type SourceConfig,
 } from './schema.ts';
+export { configShape, type Segment, type Shape } from './shape.ts';
 export {
   type ConfigChange,
   type ConfigWatcher,
   type ConfigWatcherOptions,
   createConfigWatcher,
+  NEED_RESTART,
   type WatchFiles,
 } from './watch.ts';

@@ -1,6 +1,7 @@
 import type { Overlay } from './env.ts';
 import type { Fault, FaultSource } from './fault.ts';
-import { pathText, type Segment } from './shape.ts';
+import { written } from './printable.ts';
+import { childOf, configShape, pathText, type Segment, type Shape } from './shape.ts';
 
 type Box = Record<Segment, unknown>;
 
@@ -16,10 +17,12 @@ const gap = (overlay: Overlay, at: readonly Segment[]): Fault => ({
   source: overlay.source,
 });
 
-const step = (box: Box, segment: Segment, next: Segment): Box => {
+/** Goes one step down; what is not there begins as its default, so that one part of it can be set alone. */
+const step = (box: Box, segment: Segment, next: Segment, shape: Shape | null): Box => {
   const existing = Object.hasOwn(box, segment) ? box[segment] : undefined;
   if (isBox(existing)) return existing;
-  const made: Box = typeof next === 'number' ? ([] as unknown[] as unknown as Box) : {};
+  const fallback: unknown = shape === null || existing !== undefined ? undefined : written(shape, shape.fallback);
+  const made = isBox(fallback) ? fallback : ((typeof next === 'number' ? [] : {}) as Box);
   box[segment] = made;
   return made;
 };
@@ -29,11 +32,13 @@ const beyond = (box: Box, segment: Segment): boolean =>
 
 const place = (root: Box, overlay: Overlay, layer: ReadonlySet<string>): Fault | null => {
   let box = root;
+  let shape: Shape | null = configShape;
   for (const [depth, segment] of overlay.at.entries()) {
     if (beyond(box, segment)) return gap(overlay, overlay.at.slice(0, depth + 1));
     const next = overlay.at[depth + 1];
+    shape = shape === null ? null : childOf(shape, segment, box);
     if (next !== undefined) {
-      box = step(box, segment, next);
+      box = step(box, segment, next, shape);
       continue;
     }
     box[segment] = overlay.value;

@@ -82,11 +82,12 @@ const decide = (layers: Layers, files: Files): ConfigResult => {
     (finding) => !hidden.some((path) => hides(path, finding.path)),
   );
   const found = [...findings, ...settled.faults, ...crossed.filter((finding) => finding.level !== 'warning')];
+  const byLine = (fault: Fault): number => fault.line ?? Number.POSITIVE_INFINITY;
   const faults = [
     ...layers.faults,
     ...merged.faults,
     ...found.map(({ path, reason, mend }) => withSource({ path, reason, mend }, layers, merged)),
-  ];
+  ].sort((a, b) => (byLine(a) === byLine(b) ? 0 : byLine(a) - byLine(b)));
   const read = [...(layers.path === null ? [] : [layers.path]), ...settled.files];
   if (config === null || faults.length > 0) return { ok: false, faults, files: read };
   const warned = crossed.filter((finding) => finding.level === 'warning');

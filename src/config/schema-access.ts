@@ -10,7 +10,8 @@ const ruleMatch = z
   })
   .refine((match) => match.user !== undefined || match.userPattern !== undefined || match.group !== undefined, {
     error: 'needs user, userPattern or group',
-  });
+  })
+  .meta({ anyOf: [{ required: ['user'] }, { required: ['userPattern'] }, { required: ['group'] }] });
 
 const rule = z
   .strictObject({
@@ -21,7 +22,8 @@ const rule = z
   })
   .refine((r) => [r.account, r.shared, r.deny].filter((v) => v !== undefined).length === 1, {
     error: 'needs exactly one of account, shared, deny',
-  });
+  })
+  .meta({ oneOf: [{ required: ['account'] }, { required: ['shared'] }, { required: ['deny'] }] });
 
 export const identitySchema = z.strictObject({
   groups: z

@@ -12,14 +12,17 @@ const listenerTls = z.strictObject({
 export const serverSchema = z.strictObject({
   host: z.string().default('0.0.0.0').describe('Address to listen on.'),
   port: port().default(8443).describe('Port of the gateway.'),
-  publicUrl: z.url().optional().describe('The URL that callers use; needed once people sign in by browser.'),
+  publicUrl: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .optional()
+    .describe('The URL that callers use; needed once people sign in by browser.'),
   tls: listenerTls.optional().describe('TLS towards the callers. Without it the listener speaks plain HTTP.'),
   allowInsecure: z
     .boolean()
     .default(false)
     .describe('Must be true for a plain HTTP listener on other addresses than loopback (TLS ends in front of it).'),
   trustedProxies: z
-    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .array(z.union([z.cidrv4(), z.cidrv6()], { error: 'is no network such as 10.0.0.0/8 or fd00::/8' }))
     .default([])
     .describe('Networks of load balancers whose X-Forwarded-For is believed. No other forwarded header is ever read.'),
   limits: z
@@ -76,7 +79,7 @@ export const redisSchema = z.strictObject({
   tls: redisTls.optional().describe('TLS towards Redis.'),
   keyPrefix: z
     .string()
-    .regex(/^[A-Za-z0-9_-]{1,32}$/)
+    .regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 characters of A-Z a-z 0-9 _ -')
     .default('vovgw')
     .describe('Prefix of every key and channel.'),
   connectTimeout: duration().default(2000).describe('Time for a connection.'),
@@ -93,5 +96,6 @@ export const secretsSchema = z.strictObject({
   previousSealingKey: key32().optional().describe('The key before the last rotation: still opens, never seals.'),
   tokenKey: secret()
     .refine((value) => value.reveal().length >= 32, { error: 'must have at least 32 characters' })
+    .meta({ minLength: 32 })
     .describe('Key of the keyed hash under which access tokens are stored. Changing it ends every access token.'),
 });

@@ -28,7 +28,11 @@ export const configSchema = z.strictObject({
   identity: identitySchema.prefault({}).describe('Which vovserver account an identity has.'),
   accessTokens: accessTokensSchema.prefault({}).describe('Access tokens of the gateway.'),
   access: accessSchema.prefault({}).describe('Which calls are open.'),
-  limits: limitsSchema.prefault({}).describe('Rate limits.'),
+  limits: limitsSchema
+    .prefault({})
+    .describe(
+      'Rate limits: each lets `requests` calls pass per `window`, all of them at once if need be (token bucket).',
+    ),
 });
 
 /** The decided configuration: durations in milliseconds, sizes in bytes, secrets wrapped, paths absolute. */

@@ -87,16 +87,22 @@ const readChoices = (shape: Mutable, schema: z.ZodDiscriminatedUnion): void => {
   shape.choices = new Map(choices);
 };
 
+/** An entry without a description of its own means what its list means. */
+const entryOf = (schema: unknown, description: string): Shape => {
+  const entry = shapeOf(asType(schema));
+  return entry.description === '' ? { ...entry, description } : entry;
+};
+
 const readForm = (shape: Mutable, schema: z.ZodType): void => {
   if (schema instanceof z.ZodObject) {
     shape.kind = 'section';
     shape.keys = new Map(Object.entries(schema.shape).map(([key, child]) => [key, shapeOf(asType(child))]));
   } else if (schema instanceof z.ZodArray) {
     shape.kind = 'list';
-    shape.element = shapeOf(asType(schema.element));
+    shape.element = entryOf(schema.element, shape.description);
   } else if (schema instanceof z.ZodRecord) {
     shape.kind = 'map';
-    shape.element = shapeOf(asType(schema.valueType));
+    shape.element = entryOf(schema.valueType, shape.description);
   } else if (schema instanceof z.ZodDiscriminatedUnion) {
     readChoices(shape, schema);
   } else if (schema instanceof z.ZodNumber) {

@@ -8,13 +8,10 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 102
 export const duration = () =>
   z
     .string()
-    .regex(
-      /^\d+(\.\d+)?(ms|s|m|h|d)$/,
-      'is no duration; write a number and a unit, for example 500ms, 20s, 15m, 4h, 90d',
-    )
+    .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'is no duration')
     .transform((text) => {
       const unit = /[a-z]+$/.exec(text)?.[0] ?? 'ms';
-      return Number.parseFloat(text) * (DURATION_UNITS[unit] ?? 1);
+      return Math.round(Number.parseFloat(text) * (DURATION_UNITS[unit] ?? 1));
     })
     .meta({ unit: 'duration' });
 
@@ -22,7 +19,7 @@ export const duration = () =>
 export const size = () =>
   z
     .string()
-    .regex(/^\d+(B|KiB|MiB|GiB)$/, 'is no size; write a whole number and a unit, for example 512B, 64KiB, 1MiB')
+    .regex(/^\d+(B|KiB|MiB|GiB)$/, 'is no size')
     .transform((text) => {
       const unit = /[A-Za-z]+$/.exec(text)?.[0] ?? 'B';
       return Number.parseInt(text, 10) * (SIZE_UNITS[unit] ?? 1);

@@ -37,7 +37,7 @@ export interface ConfigWatcher extends Disposable {
 }
 
 /** Sections that are bound when the process starts: listeners, store, keys. */
-const NEED_RESTART: ReadonlySet<string> = new Set(['mode', 'replicas', 'server', 'admin', 'redis', 'secrets']);
+export const NEED_RESTART: ReadonlySet<string> = new Set(['mode', 'replicas', 'server', 'admin', 'redis', 'secrets']);
 
 const comparable = (value: unknown): unknown => {
   if (value instanceof Secret) return value.reveal();
@@ -79,17 +79,21 @@ export function createConfigWatcher(options: ConfigWatcherOptions): ConfigWatche
   const { load, first, watch, onChange, onFault } = options;
   let good = first;
   let files = first.files;
+  let faulty = false;
   const reload = (): boolean => {
     const result = load();
     follow(result.files);
     if (!result.ok) {
+      faulty = true;
       onFault(result.faults);
       return false;
     }
     const next = keepMade(good, result);
     const changed = differing(good.config, next.config);
     good = next;
-    if (changed.length === 0) return true;
+    // Files that are back to what is in use change nothing, but their faults are over.
+    if (changed.length === 0 && !faulty) return true;
+    faulty = false;
     const live = changed.filter((section) => !NEED_RESTART.has(section));
     onChange({ config: next.config, changed, live, restart: bound(first.config, next.config) }, next.warnings);
     return true;
