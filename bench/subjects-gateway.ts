@@ -9,7 +9,7 @@ export interface GatewaySubject extends AsyncDisposable {
 }
 
 /** Moves a process with all its threads to one core. */
-function pin(pid: number | undefined, core: string): void {
+function pin(pid: number | string | undefined, core: string): void {
   execFileSync('taskset', ['-acp', core, String(pid)], { stdio: 'ignore' });
 }
 
@@ -19,7 +19,8 @@ function pin(pid: number | undefined, core: string): void {
  */
 export async function startGatewaySubject(target: string, core: string, redisCore: string): Promise<GatewaySubject> {
   const stage = await setStage();
-  pin(stage.redis.pid, redisCore);
+  const info = String(await stage.redis.command('INFO', 'server'));
+  pin(/process_id:(\d+)/.exec(info)?.[1], redisCore);
   await stage.setPassword('alice', 'pw-alice');
   const enough = { requests: 100_000_000, window: '60s' };
   const gateway = await stage.gateway({

@@ -20,13 +20,12 @@ const PATH = '/api/v3/project/1/version';
 const coolDown = Number(values['cool-down']);
 
 interface Login {
-  readonly time: number;
   readonly user: string;
   readonly result: string;
 }
 
 const loginsOf = async (standin: Standin, user: string): Promise<Login[]> => {
-  const { logins } = (await standin.control('GET', '/ledger/logins')) as { logins: Login[] };
+  const logins = (await standin.control('GET', '/ledger/logins')) as Login[];
   return logins.filter((login) => login.user === user);
 };
 
@@ -52,7 +51,7 @@ if (first === undefined) throw new Error('no gateway');
 const figures = createFigures('One login per account and period, under faults');
 
 // The holder of the lease dies in the middle of the login, while callers on the others wait for it.
-await standin.control('PUT', '/faults', { loginDelayMs: 1500 });
+await standin.control('PUT', '/faults', { loginMs: 1500 });
 const failed: string[] = [];
 const attempts: number[] = [];
 for (const user of VICTIMS) {
@@ -61,8 +60,8 @@ for (const user of VICTIMS) {
   const headers = { authorization: `Bearer ${token}` };
   const abandoned = fetch(doomed.url + PATH, { headers }).catch(() => null);
   await until('the login reaches vovserver', async () => {
-    const { logins } = (await standin.control('GET', '/stats')) as { logins: { underWay: number } };
-    return logins.underWay > 0 ? true : null;
+    const { inFlight } = (await standin.control('GET', '/stats')) as { inFlight: number };
+    return inFlight > 0 ? true : null;
   });
   const waiting = stays.map((gateway) => fetch(gateway.url + PATH, { headers }));
   await doomed.kill();
@@ -70,7 +69,7 @@ for (const user of VICTIMS) {
   for (const answer of await Promise.all(waiting)) if (answer.status !== 200) failed.push(`${answer.status}`);
   attempts.push((await loginsOf(standin, user)).length);
 }
-await standin.control('PUT', '/faults', { loginDelayMs: 0 });
+await standin.control('PUT', '/faults', { loginMs: 0 });
 figures.add(
   `calls that waited for a killed holder (${VICTIMS.length} kills)`,
   '0 failed',
@@ -90,7 +89,9 @@ for (const user of users) pollers.push({ user, token: await stage.token(first, u
 const wrong = [{ user: WRONG, token: await stage.token(first, WRONG) }];
 const third = await newGateway(stage, standin);
 const urls = [...stays, third].map((gateway) => gateway.url);
-await standin.control('PUT', '/faults', { refuseJwtRate: Number(values['refuse-rate']) });
+await standin.control('PUT', '/faults', {
+  rules: [{ kind: 'refuse-jwt', probability: Number(values['refuse-rate']) }],
+});
 const seconds = Number(values.seconds);
 const [polls, refused] = await Promise.all([
   poll(pollers, urls, PATH, { seconds, intervalMs: 200 }),

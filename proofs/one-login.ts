@@ -51,15 +51,15 @@ const polls = await poll(
 );
 
 interface Login {
-  readonly time: number;
+  readonly at: number;
   readonly user: string;
   readonly result: string;
 }
-const { logins } = (await standin.control('GET', '/ledger/logins')) as { logins: Login[] };
+const logins = (await standin.control('GET', '/ledger/logins')) as Login[];
 const gaps: number[] = [];
 const counts: number[] = [];
 for (const user of users) {
-  const times = logins.filter((login) => login.user === user).map((login) => login.time);
+  const times = logins.filter((login) => login.user === user).map((login) => login.at);
   counts.push(times.length);
   for (const [at, time] of times.entries()) if (at > 0) gaps.push((time - (times[at - 1] ?? 0)) / 1000);
 }

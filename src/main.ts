@@ -26,7 +26,7 @@ async function run([verb, ...argv]: string[]): Promise<number> {
     case 'check':
       return (await import('./cli/check.ts')).runCheck(argv, process.env, print, complain);
     case 'token':
-      return (await import('./cli/store.ts')).withAccessTokens(argv, process.env, print, complain);
+      return (await import('./cli/store.ts')).runTokenVerb(argv, process.env, print, complain);
     case 'pin':
       return (await import('./cli/pin.ts')).runPin(argv, print, complain);
     case 'explain':

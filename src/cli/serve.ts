@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type ConfigResult, findConfigFile, loadConfig } from '../config/index.ts';
+import {
+  type ConfigChange,
+  type ConfigResult,
+  createConfigWatcher,
+  type Fault,
+  findConfigFile,
+  loadConfig,
+} from '../config/index.ts';
 import { messageOf, systemClock } from '../kernel/index.ts';
 import { watchFiles } from '../platform/index.ts';
 import { createGateway, type Gateway } from '../server/index.ts';
@@ -9,21 +16,20 @@ import { VERSION } from './version.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Validates the configuration anew and swaps it; with faults the last good one stays in use. */
-function reload(gateway: Gateway, load: () => ConfigResult): void {
+/** Swaps to what a changed configuration says, and tells what waits for a restart. */
+function apply(gateway: Gateway, { config, changed, restart }: ConfigChange): void {
   const { log } = gateway.report;
-  const result = load();
-  if (result.ok) {
-    gateway.reload(result.config);
-    log.info({ event: 'config_reload' }, 'the configuration was read again');
-    return;
-  }
-  gateway.configFaults(result.faults.length);
-  for (const { path, reason, mend } of result.faults) {
-    log.error(
-      { event: 'config_fault', reason: `${path}: ${reason}. ${mend}` },
-      'the last good configuration stays in use',
-    );
+  gateway.reload(config);
+  log.info({ event: 'config_reload', reason: changed.join(', ') }, 'the configuration was read again');
+  if (restart.length === 0) return;
+  log.warn({ event: 'config_restart', reason: restart.join(', ') }, 'these sections take effect at the next start');
+}
+
+function refuse(gateway: Gateway, faults: readonly Fault[]): void {
+  gateway.configFaults(faults.length);
+  for (const { path, reason, mend } of faults) {
+    const fault = `${path}: ${reason}. ${mend}`;
+    gateway.report.log.error({ event: 'config_fault', reason: fault }, 'the last good configuration stays in use');
   }
 }
 
@@ -70,8 +76,14 @@ export async function runServe(argv: string[], env: Environment, err: (text: str
   }
   const gateway = await createGateway(first.config, { version: VERSION });
   for (const warning of first.warnings) gateway.report.log.warn({ event: 'config', reason: warning }, 'a warning');
-  const again = (): void => reload(gateway, load);
-  using _watch = watchFiles(first.files, { clock: systemClock }, again);
+  using watcher = createConfigWatcher({
+    load,
+    first,
+    watch: (files, onChange) => watchFiles(files, { clock: systemClock }, onChange),
+    onChange: (change) => apply(gateway, change),
+    onFault: (faults) => refuse(gateway, faults),
+  });
+  const again = (): void => void watcher.reload();
   process.on('SIGHUP', again);
   const code = await untilStopped(gateway);
   process.off('SIGHUP', again);

@@ -46,6 +46,12 @@ interface Life {
   faults: number;
 }
 
+/** A new configuration with the sections that are bound at start as they were. */
+function withStarted(next: Config, started: Config): Config {
+  const { mode, replicas, server, admin, redis, secrets } = started;
+  return { ...next, mode, replicas, server, admin, secrets, redis };
+}
+
 /** Says at start what an operator must know of this deployment. */
 function announce(config: Config, report: ReportHandle): void {
   if (config.redis === undefined) {
@@ -127,7 +133,7 @@ export async function createGateway(config: Config, options: GatewayOptions): Pr
     tokens: parts.tokens,
     report,
     reload(next) {
-      life.decided = decide(next);
+      life.decided = decide(withStarted(next, config));
       life.faults = 0;
       parts.upstream.updateQueues(next.queues);
       parts.sources.update();

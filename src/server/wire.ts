@@ -3,7 +3,7 @@ import { createRouteTable, type RouteTable } from '../access/index.ts';
 import { type AccessTokens, createAccessTokens, createTokenEndpoint } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { type AccountRules, createAccountRules } from '../identity/index.ts';
-import { type Clock, GatewayError } from '../kernel/index.ts';
+import { type Clock, GatewayError, type Identity } from '../kernel/index.ts';
 import { createLimiter, type Limiter } from '../limits/index.ts';
 import type { ReportHandle } from '../observe/index.ts';
 import {
@@ -79,6 +79,7 @@ export function wireAccessTokens(
 ): AccessTokens {
   const { secrets } = decided().config;
   return createAccessTokens({
+    ...(options.report === undefined ? {} : { report: options.report }),
     kv,
     config: () => decided().config,
     sealer: createSealer({
@@ -138,10 +139,16 @@ export function wire(options: WireOptions): Parts {
     replicaId,
   });
   const guard = createAttemptGuard(limiter, report);
+  const accountOf = (identity: Identity, queue: string): string | null => {
+    const decision = decided().rules.accountFor(identity, queue);
+    return decision.kind === 'account' && !decision.account.shared ? decision.account.name : null;
+  };
   const endpoint = createTokenEndpoint({
     tokens,
     config,
     now: clock.now,
+    // A script posts the Unix user name that vovserver knows, which a rule may map the token's owner to.
+    isOwner: (identity, username, queue) => username === identity.user || username === accountOf(identity, queue),
     passthrough: createPassthrough({ decided, upstream, broker, clock }),
   });
   const limits = () => config().server.limits;
