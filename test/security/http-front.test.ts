@@ -151,7 +151,8 @@ describe('HTTP front', () => {
     carried('chunk extension', chunked(`${LENGTH.toString(16)};a=b\r\n${JOB.replace('"L"', '"M"')}\r\n0\r\n\r\n`)),
     carried('body on GET', `${GET}{head}Content-Length: 2\r\n\r\n{}`),
     carried('chunked body on GET', `${GET}{head}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`),
-    carried('HEAD with a body', `HEAD ${READ} HTTP/1.1\r\n{head}Content-Length: 2\r\n\r\n{}`),
+    // The stand-in knows no HEAD; what counts is that the call arrives as one HEAD without a body.
+    carried('HEAD with a body', `HEAD ${READ} HTTP/1.1\r\n{head}Content-Length: 2\r\n\r\n{}`, 405),
     carried(
       'Expect: 100-continue',
       framing(`Expect: 100-continue\r\nContent-Length: ${LENGTH}\r\n`, JOB.replace('"L"', '"N"')),
@@ -169,7 +170,13 @@ describe('HTTP front', () => {
 
   const corpus = readFileSync(join(import.meta.dirname, '../access/bad-targets.txt'), 'utf8').split('\n');
   it('refuses every spelling of a bad target with 400', async () => {
-    const targets = corpus.filter((line) => line !== '' && !line.startsWith('# ') && !/[\s\x7f]/.test(line));
+    const targets = corpus
+      .filter((line) => line !== '' && !line.startsWith('# '))
+      .map((line) =>
+        (line.split('\t')[0] ?? '').replace(/\\x([0-9a-f]{2})/gi, (_, hex) =>
+          String.fromCharCode(Number.parseInt(hex, 16)),
+        ),
+      );
     assert.ok(targets.length > 20);
     for (const target of targets) {
       const { result, requests } = await seenDuring(() =>
@@ -224,7 +231,7 @@ describe('HTTP front', () => {
   });
 
   it('drops trailers', async () => {
-    const body = `${LENGTH.toString(16)}\r\n${JOB.replace('"L"', '"T"')}\r\n0\r\nX-Evil: 1\r\nContent-Length: 3\r\n\r\n`;
+    const body = `${LENGTH.toString(16)}\r\n${JOB.replace('"L"', '"T"')}\r\n0\r\nX-Evil: 1\r\n\r\n`;
     const bytes = `${POST}${head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: X-Evil\r\n\r\n${body}`;
     const { result, requests } = await seenDuring(() => send(world.gateway.port, bytes));
     assert.equal(result[0]?.status, 200);
