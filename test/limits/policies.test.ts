@@ -58,6 +58,18 @@ describe('limiter: class policies', () => {
     );
   });
 
+  it('a denial says that none is left, even while another class holds leased units of all', async () => {
+    const wide = { requests: 100, window: 3_600_000 };
+    await using world = await createLimitsWorld({ limits: { identity: { all: wide, submit: wide } } });
+    assert.equal(await world.call(5, ALICE, 'submit'), 5);
+    const read = await world.call(100, ALICE, 'read');
+    const denied = await world.limiter.admitIdentity(ALICE, 'read');
+    assert.deepEqual([denied.allowed, denied.policies[0]?.remaining], [false, 0]);
+    const leased = await world.call(10, ALICE, 'submit');
+    assert.ok(leased > 0);
+    assert.equal(5 + read + leased, 100);
+  });
+
   it('classes without a bucket of their own share all', async () => {
     await using world = await createLimitsWorld({ limits: { identity: { all: { requests: 6, window: 60_000 } } } });
     assert.equal(await world.call(2, ALICE, 'read'), 2);
