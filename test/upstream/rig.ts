@@ -193,7 +193,9 @@ export async function createRig({ queues, clock = systemClock, credential }: Rig
 function callFront(port: number, options: CallOptions): Promise<Answer> {
   const { method = 'GET', headers = {}, body, account, streamUpTo, queue, target = '/api/v3/jobs/1' } = options;
   return new Promise((resolve, reject) => {
+    const framed = body === undefined || 'transfer-encoding' in headers;
     const marks = {
+      ...(framed ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
       ...(account === undefined ? {} : { 'x-test-account': account }),
       ...(streamUpTo === undefined ? {} : { 'x-test-stream': String(streamUpTo) }),
       ...(queue === undefined ? {} : { 'x-test-queue': queue }),
