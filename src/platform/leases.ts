@@ -22,8 +22,8 @@ interface Holding {
   readonly until: number;
 }
 
-/** Keeps the name readable, and one hash tag whatever it holds. */
-const tagOf = (name: string): string => `{${name.replace(/[{}%]/g, encodeURIComponent)}}`;
+/** Keeps the name readable, and makes one hash tag of it whatever it holds; an empty tag would be none. */
+const tagOf = (name: string): string => `{${name.replace(/[{}%]/g, encodeURIComponent) || '%'}}`;
 
 /** Keeps the holding alive until `stop`; calls `lose` once when it can no longer be believed. */
 function startHeartbeat(kv: KeyValue, clock: Clock, holding: Holding, lose: (why: string) => void): () => void {

@@ -30,6 +30,8 @@ export class TlsFileError extends Error {
   }
 }
 
+/** RFC 7468, section 11, and the older form of RFC 1421. */
+const ENCRYPTED_KEY = /-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED/;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 function read(file: string): Buffer {
@@ -57,9 +59,8 @@ function certificatesOf(file: string, pem: Buffer): [X509Certificate, ...X509Cer
 function privateKeyOf(file: string, pem: Buffer): KeyObject {
   try {
     return createPrivateKey(pem);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const encrypted = code === 'ERR_MISSING_PASSPHRASE';
+  } catch {
+    const encrypted = ENCRYPTED_KEY.test(pem.toString('latin1'));
     const problem = encrypted ? 'is encrypted; store the key without a passphrase' : 'holds no private key in PEM';
     // Without the cause: it could quote the file.
     throw new TlsFileError(file, problem);
