@@ -24,6 +24,11 @@ const nothingFound = (): Fault => ({
 const isConfigured = (file: string | undefined, env: Environment): boolean =>
   file !== undefined || Object.keys(env).some((name) => name.startsWith('VOVGW_'));
 
+const withLine = (fault: Fault): Fault =>
+  fault.line === undefined || fault.path.includes(`:${fault.line}:`)
+    ? fault
+    : { ...fault, path: `${fault.path} (line ${fault.line})` };
+
 /**
  * `vovgw check`: the exit code is 0 with the decided configuration on `out` and its warnings on `err`, 1 with all
  * faults on `err` (as JSON on `out` with --json), 2 when it was called wrongly.
@@ -41,7 +46,7 @@ export async function runCheck(argv: string[], env: Environment, out: Print, err
   if (!result.ok) {
     const { faults } = result;
     if (options.json) out(`${JSON.stringify({ ok: false, faults }, null, 2)}\n`);
-    else err(`vovgw: the configuration has ${faults.length} fault(s):\n${faultLines(faults)}`);
+    else err(`vovgw: the configuration has ${faults.length} fault(s):\n${faultLines(faults.map(withLine))}`);
     return 1;
   }
   const config = printable(result.config);

@@ -94,21 +94,6 @@ export const QUEUE_CHECKS: readonly Check[] = [
     const entries = (urls ?? []).map((url, index): [string, string | undefined] => [`${path}.urls[${index}]`, url]);
     yield* twice(entries, 'Remove one of the two.');
   }),
-  queueRule('an account fits into the total of connections', function* ({ connections }, path) {
-    const { perAccount, total } = connections ?? {};
-    if (perAccount === undefined || total === undefined || perAccount <= total) return;
-    const mend = 'Make it smaller or the total larger.';
-    yield { path: `${path}.connections.perAccount`, reason: `is larger than ${path}.connections.total`, mend };
-  }),
-  queueRule('the parts of a call end before the whole', function* ({ timeouts }, path) {
-    const { total } = timeouts ?? {};
-    for (const part of ['connect', 'headers', 'body'] as const) {
-      const limit = timeouts?.[part];
-      if (total === undefined || limit === undefined || limit <= total) continue;
-      const mend = 'Make it shorter or the other longer.';
-      yield { path: `${path}.timeouts.${part}`, reason: `is longer than ${path}.timeouts.total`, mend };
-    }
-  }),
   {
     name: 'each queue name once',
     *run({ queues }) {

@@ -1,4 +1,4 @@
-import { type ErrorCode, isMap, LineCounter, parseDocument, type YAMLError } from 'yaml';
+import { type Document, type ErrorCode, isMap, LineCounter, parseDocument, visit } from 'yaml';
 import type { Fault } from './fault.ts';
 import type { Segment } from './shape.ts';
 
@@ -6,7 +6,7 @@ import type { Segment } from './shape.ts';
 const SYNTAX: Partial<Record<ErrorCode, readonly [reason: string, mend: string]>> = {
   DUPLICATE_KEY: ['this key stands here a second time', 'Keep one of the two.'],
   BAD_INDENT: [
-    'the indentation does not fit',
+    'the indentation does not fit, or a bracket before it is not closed',
     'Indent keys of one section equally, two spaces deeper than the section.',
   ],
   TAB_AS_INDENT: ['a tab is used as indentation', 'Use spaces.'],
@@ -32,18 +32,35 @@ export interface YamlFile {
   lineOf(at: readonly Segment[]): number | undefined;
 }
 
-const syntaxFault = (file: string, error: YAMLError, lines: LineCounter): Fault => {
-  const { line, col } = lines.linePos(error.pos[0]);
-  const [reason, mend] = SYNTAX[error.code] ?? ['this is no valid YAML', 'Correct the line.'];
+const syntaxFault = (file: string, code: ErrorCode, offset: number, lines: LineCounter): Fault => {
+  const { line, col } = lines.linePos(offset);
+  const [reason, mend] = SYNTAX[code] ?? ['this is no valid YAML', 'Correct the line.'];
   return { path: `${file}:${line}:${col}`, reason, mend, source: 'file', line };
+};
+
+/** Offsets of aliases without an anchor before them; the parser itself leaves them to the conversion. */
+const looseAliases = (document: Document.Parsed): number[] => {
+  const offsets: number[] = [];
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) === undefined) offsets.push(alias.range?.[0] ?? 0);
+    },
+  });
+  return offsets;
 };
 
 /** Reads the text of a configuration file; faults carry line and column and never quote the text. */
 export function parseYaml(file: string, text: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
-  const faults = document.errors.map((error) => syntaxFault(file, error, lines));
-  const broken = document.errors.some((error) => error.code !== 'DUPLICATE_KEY');
+  const loose = looseAliases(document);
+  // A tag of another program (`!vault x`) is only a warning to the parser, which then takes the text as it stands.
+  const problems = [...document.errors, ...document.warnings];
+  const faults = [
+    ...problems.map((error) => syntaxFault(file, error.code, error.pos[0], lines)),
+    ...loose.map((offset) => syntaxFault(file, 'BAD_ALIAS', offset, lines)),
+  ];
+  const broken = loose.length > 0 || problems.some((error) => error.code !== 'DUPLICATE_KEY');
   const lineOf = (at: readonly Segment[]): number | undefined => {
     for (let depth = at.length; depth > 0; depth--) {
       const holder: unknown = document.getIn(at.slice(0, depth - 1), true) ?? document.contents;
