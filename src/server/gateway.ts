@@ -74,6 +74,21 @@ async function disposeParts({ broker, sources, limiter, tokens, upstream, kv }: 
   for (const part of [broker, sources, limiter, tokens, upstream, kv]) await part[Symbol.asyncDispose]();
 }
 
+/** Time that the shared store gets to answer before the replica starts without it. */
+const STORE_WAIT_MS = 3000;
+
+/** Waits for the first answer of the store, so that a healthy start does not begin with decisions of its own. */
+async function awaitStore({ kv }: Parts, clock: Clock): Promise<void> {
+  const end = clock.now() + STORE_WAIT_MS;
+  while (clock.now() < end) {
+    try {
+      return await kv.ping();
+    } catch {
+      await clock.sleep(50);
+    }
+  }
+}
+
 function open(config: Config, life: Life, parts: Parts, report: ReportHandle, clock: Clock, options: GatewayOptions) {
   const waiting: ContinueSet = new WeakSet();
   const app = createApp({
@@ -114,6 +129,7 @@ export async function createGateway(config: Config, options: GatewayOptions): Pr
   const draining = (): boolean => life.state === 'draining';
   const parts = wire({ decided: () => life.decided, report, clock, draining, random, ...kv });
   announce(config, report);
+  await awaitStore(parts, clock);
   const doors = await open(config, life, parts, report, clock, options).catch(async (error: unknown) => {
     await disposeParts(parts);
     throw error;
