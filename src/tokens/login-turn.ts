@@ -1,7 +1,7 @@
-import { GatewayError } from '../kernel/index.ts';
+import { type Account, GatewayError } from '../kernel/index.ts';
 import type { HeldLease } from '../platform/index.ts';
 import type { LoginAnswer } from '../upstream/index.ts';
-import type { AccountJwt, HeldJwt, Obtained } from './account-jwt.ts';
+import { type AccountJwt, type HeldJwt, isDead, type Obtained } from './account-jwt.ts';
 import { loginLease } from './account-keys.ts';
 import { backOff } from './back-off.ts';
 import { type BrokerParts, queueOf } from './broker-parts.ts';
@@ -68,13 +68,23 @@ function whyNot(answer: LoginAnswer): { detail?: string } {
   return { detail: answer.error.internal ?? answer.error.detail };
 }
 
+/** For a vovserver that gives the same JWT again which it refuses. */
+function deadAgain({ queue, name }: Account): GatewayError {
+  return new GatewayError(
+    'GW_CREDENTIAL_UNAVAILABLE',
+    `vovserver of queue ${queue} refuses the JWT that it gives to account ${name}: the administrator looks at its ` +
+      'security rules and clock.',
+    { retryAfter: 5 },
+  );
+}
+
 async function logIn(
   parts: BrokerParts,
   holding: Holding,
   turn: LoginTurn,
   lease: HeldLease | null,
 ): Promise<Obtained> {
-  const { config, upstream, clock, report, closing } = parts;
+  const { config, upstream, clock, random, report, closing } = parts;
   const { state, password, reason } = turn;
   const { queue, name } = state.account;
   const { jwtLife } = queueOf(config(), state.account);
@@ -85,6 +95,11 @@ async function logIn(
   if (answer.kind !== 'ok') throw await remember(parts, turn, answer);
   Object.assign(state, { lastLoginAt: clock.now(), refusal: null, reportedMissingAt: Number.NEGATIVE_INFINITY });
   const token = tokenFromLogin(answer, { startedAt, jwtLife });
+  if (isDead(state, token)) {
+    const error = deadAgain(state.account);
+    state.failure = { ...backOff(state.failure, error, clock.now(), random()), epoch: turn.epoch };
+    throw error;
+  }
   return { held: await keep(parts, holding, turn, token, lease), found: 'login' };
 }
 
@@ -117,7 +132,7 @@ export function createTakeTurn(parts: BrokerParts, holding: Holding): TakeTurn {
 }
 
 /** What a caller is told when the login of its account did not come about in time. */
-export function tooLong({ queue, name }: AccountJwt['account']): GatewayError {
+export function tooLong({ queue, name }: Account): GatewayError {
   return new GatewayError(
     'GW_UPSTREAM_DOWN',
     `The login of account ${name} on queue ${queue} did not come about in time. Nothing was executed.`,

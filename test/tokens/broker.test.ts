@@ -80,6 +80,50 @@ describe('the broker on one replica', () => {
     assert.ok(world.vovserver.accepts(token));
   });
 
+  it('renews an idle account in the background once a call comes late in the life of its JWT', async () => {
+    await using world = createWorld({ broker: { activeFor: '1s' } });
+    world.enrol('alice');
+    world.vovserver.life = 100_000;
+    const old = await world.get(world.first, 'alice');
+    await world.clock.advance(90_000);
+    assert.equal(world.vovserver.logins.length, 1);
+    assert.equal(world.first.broker.credentialFor(accountOf('alice')).get(), old);
+    await world.clock.advance(1);
+    assert.notEqual(world.first.broker.credentialFor(accountOf('alice')).get(), old);
+    assert.equal(world.vovserver.logins.length, 2);
+  });
+
+  it('does not look for a password with every call while none can be had', async () => {
+    await using world = createWorld();
+    world.enrol('alice');
+    world.vovserver.life = 100_000;
+    await world.get(world.first, 'alice');
+    world.passwords.clear();
+    await world.clock.advance(86_000);
+    const looked = world.first.kv.seen.length;
+    for (let call = 0; call < 90; call += 1) {
+      await world.get(world.first, 'alice');
+      await world.clock.advance(100);
+    }
+    assert.ok(world.first.kv.seen.length - looked < 10, `${world.first.kv.seen.length - looked} looks into the store`);
+  });
+
+  it('forgets accounts that nobody asks for any more', async () => {
+    await using world = createWorld({ broker: { activeFor: '10s' } });
+    world.enrol('alice');
+    const { broker } = world.first;
+    const credential = broker.credentialFor(accountOf('alice'));
+    await credential.get();
+    await world.clock.advance(16_000);
+    assert.equal(broker.credentialFor(accountOf('alice')), credential, 'its JWT is still good');
+    await world.clock.advance(60_000);
+    const anew = broker.credentialFor(accountOf('alice'));
+    assert.notEqual(anew, credential);
+    await anew.get();
+    await world.clock.advance(60_000);
+    assert.ok(world.vovserver.accepts(await credential.get()), 'who still has the old one is served');
+  });
+
   it('cuts the wait for a renewal into pieces that a timer of Node can take', async () => {
     await using world = createWorld({ broker: { activeFor: '60d', renewFrom: 0.9, renewTo: 0.95 } });
     world.enrol('alice');

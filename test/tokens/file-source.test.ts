@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { GatewayError, Secret, systemClock } from '../../src/kernel/index.ts';
 import type { CredentialSource } from '../../src/tokens/index.ts';
 import { createFileSource, isFileName } from '../../src/tokens/sources/file-source.ts';
-import { passwordIn } from '../../src/tokens/sources/secret-file.ts';
+import { passwordIn, readSecretFile } from '../../src/tokens/sources/secret-file.ts';
 import { createSharedSource } from '../../src/tokens/sources/shared-source.ts';
 import { accountOf } from './replicas.ts';
 
@@ -68,7 +68,9 @@ describe('the file source', () => {
 
   it('sees every change: content, replacement, restored time stamp, swapped link', async () => {
     await using folder = await createFolder();
-    const { dir, source } = folder;
+    const { dir } = folder;
+    // Read long after the change, so that what was read counts as settled.
+    const source = createFileSource({ dir, versionKey, clock: { ...systemClock, now: () => Date.now() + 60_000 } });
     const past = new Date(Date.now() - 3_600_000);
     await folder.write('alice', 'aaaa');
     await utimes(join(dir, 'alice'), past, past);
@@ -101,15 +103,16 @@ describe('the file source', () => {
     }
   });
 
-  it('keeps what it read while the file stays the same', async () => {
+  it('keeps what it read while the file stays the same, once its time stamp is settled', async () => {
     await using folder = await createFolder();
     await folder.write('alice', 'kept');
-    const later = { ...systemClock, now: () => Date.now() + 60_000 };
-    const source = createFileSource({ dir: folder.dir, versionKey, clock: later });
-    const first = await source.find(accountOf('alice'));
-    const second = await source.find(accountOf('alice'));
-    assert.equal(first?.version, second?.version);
-    await source[Symbol.asyncDispose]();
+    const path = join(folder.dir, 'alice');
+    const fresh = await readSecretFile(path, null, Date.now());
+    assert.equal(fresh?.settled, false);
+    assert.notEqual(await readSecretFile(path, fresh, Date.now()), fresh, 'it may have changed within one tick');
+    const settled = await readSecretFile(path, fresh, Date.now() + 60_000);
+    assert.equal(settled?.settled, true);
+    assert.equal(await readSecretFile(path, settled, Date.now() + 60_000), settled);
   });
 
   it('gives equal versions on every replica and other ones for other passwords, accounts and keys', async () => {

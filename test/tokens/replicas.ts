@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Config, QueueConfig } from '../../src/config/index.ts';
+import type { Config } from '../../src/config/index.ts';
 import { configSchema } from '../../src/config/index.ts';
 import { type Account, type Clock, GatewayError, Secret } from '../../src/kernel/index.ts';
 import type { LoginRecord, Report } from '../../src/observe/index.ts';
@@ -79,6 +79,8 @@ export function createRecordedReport(): RecordedReport {
 export interface SwitchedKeyValue extends KeyValue {
   /** Whether this replica reaches the store. */
   reachable: boolean;
+  /** Holds the answers of the store back until it resolves; the store has done the work before. */
+  answers: Promise<void> | null;
   /** Keys and values of every call, as the store sees them. */
   readonly seen: string[];
   /** Tells the subscribers that they may have missed something. */
@@ -92,11 +94,14 @@ export function createSwitchedKeyValue(kv: KeyValue): SwitchedKeyValue {
     return async (...args: A): Promise<R> => {
       if (!self.reachable) throw new StoreUnavailable('cut by the test');
       self.seen.push(JSON.stringify(args));
-      return await call(...args);
+      const answer = await call(...args);
+      await self.answers;
+      return answer;
     };
   };
   const self: SwitchedKeyValue = {
     reachable: true,
+    answers: null,
     seen: [],
     gap: () => gaps.forEach((onGap) => void onGap()),
     kind: kv.kind,
@@ -236,5 +241,3 @@ export const refusal =
   (code: string, detail: RegExp) =>
   (error: unknown): boolean =>
     error instanceof GatewayError && error.code === code && detail.test(error.detail);
-
-export type { QueueConfig };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import { Secret } from '../../src/kernel/index.ts';
 import { createSealer } from '../../src/platform/index.ts';
 import { jwtAad, jwtKey, tagOf } from '../../src/tokens/account-keys.ts';
 import { createJwtStore } from '../../src/tokens/jwt-store.ts';
@@ -87,7 +88,6 @@ describe('secrets of the broker', () => {
     const token = await world.get(world.first, 'alice');
     const { store: kv, clock } = world;
     const next = Buffer.alloc(32, 9).toString('base64');
-    const { Secret } = await import('../../src/kernel/index.ts');
     const report = createRecordedReport();
     const rotated = createSealer({ current: new Secret(next), previous: SEALING_KEY });
     const read = await createJwtStore({ kv, sealer: rotated, clock, report }).read(accountOf('alice'), EPOCH);

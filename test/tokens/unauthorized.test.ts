@@ -117,6 +117,37 @@ describe('a 401 from vovserver', () => {
     assert.equal(world.vovserver.logins.length, 2);
   });
 
+  it('keeps the rejected JWT from other callers while the new one is bought', async () => {
+    await using world = createWorld();
+    world.enrol('alice');
+    const dead = await world.get(world.first, 'alice');
+    await world.clock.advance(3000);
+    world.vovserver.latency = 500;
+    const renewed = renew(world.first, 'alice', dead);
+    const got = world.get(world.first, 'alice');
+    await world.clock.advance(600);
+    assert.equal(textOf(await got), textOf(await renewed));
+    assert.notEqual(textOf(await got), textOf(dead));
+  });
+
+  it('does not go on for ever when vovserver gives the same JWT again', async () => {
+    await using world = createWorld();
+    world.enrol('alice');
+    const dead = await world.get(world.first, 'alice');
+    const { login } = world.vovserver;
+    world.vovserver.login = async (...args) => {
+      const answer = await login(...args);
+      return answer.kind === 'ok' ? { ...answer, accessToken: dead.accessToken } : answer;
+    };
+    const refused = refusal('GW_CREDENTIAL_UNAVAILABLE', /refuses the JWT that it gives to account alice/);
+    for (let call = 0; call < 20; call += 1) {
+      const renewed = assert.rejects(renew(world.first, 'alice', dead), refused);
+      await world.clock.advance(1000);
+      await renewed;
+    }
+    assert.ok(world.vovserver.logins.length < 9, `${world.vovserver.logins.length} logins in 20 s`);
+  });
+
   it('waits only a second when the clock of the replica that logged in is ahead', async () => {
     await using world = createWorld();
     world.enrol('alice');
