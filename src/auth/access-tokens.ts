@@ -57,16 +57,16 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     if (!(entry instanceof Promise)) return settle(token, parts, entry);
     return atStore(entry).then((found) => settle(token, parts, found));
   };
-  const issue = (wanted: DecidedToken, parent: string | null): Issued => {
+  const issue = (wanted: DecidedToken, origin: Origin): Issued => {
     const minted = mintToken(random);
     const createdAt = clock.now();
     const { user, label, scopes, lifeMs } = wanted;
     const { id } = minted.parts;
-    const record = { id, user, label, scopes, createdAt, expiresAt: Math.floor(createdAt + lifeMs), parent };
+    const record = { id, user, label, scopes, createdAt, expiresAt: Math.floor(createdAt + lifeMs), ...origin };
     return { token: minted.token, record: { ...record, hash: hash.ofSecret(minted.parts) } };
   };
   const grant = async (wanted: DecidedToken, parent: string | null): Promise<Granted> => {
-    const { token, record } = issue(wanted, parent);
+    const { token, record } = issue(wanted, { parent, made: false });
     await atStore(store.addDerived(record));
     return { token, caller: toCaller(record) };
   };
@@ -78,7 +78,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       return cache.isTrusted(entry) ? use(entry) : authenticate(token);
     },
     async create(wanted) {
-      const { token, record } = issue(decideNewToken(wanted, config().accessTokens), null);
+      const { token, record } = issue(decideNewToken(wanted, config().accessTokens), { parent: null, made: true });
       await atStore(store.add(record));
       return { token, info: infoOf(record, toCaller(record), null) };
     },
@@ -100,7 +100,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       // A mistyped token asks the store for an id that nobody has, so that every refusal takes the same steps.
       const presented = parts ?? mintToken(random).parts;
       const entry = await atStore(cache.reread(presented.id));
-      const proven = isProven(hash, token, presented, entry) && parts !== null && entry.record.parent === null;
+      const proven = isProven(hash, token, presented, entry) && parts !== null && entry.record.made;
       if (!proven || !isOwner(entry.caller.identity)) throw wrongLogin();
       use(entry);
       const { user, label, scopes, expiresAt, id } = entry.record;
@@ -110,6 +110,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     [Symbol.asyncDispose]: () => invalidation[Symbol.asyncDispose](),
   };
 }
+
+type Origin = Pick<TokenRecord, 'parent' | 'made'>;
 
 interface Issued {
   readonly token: Secret;
