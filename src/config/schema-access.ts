@@ -95,5 +95,8 @@ export const limitsSchema = z.strictObject({
     .describe('Limit of one address before anything else is looked at; /64 for IPv6.'),
   attempts: bucket
     .default({ requests: 10, window: 300_000 })
-    .describe('Failed sign-in attempts of one address, and of one token id.'),
+    .describe('Failed sign-in attempts of one token id from one address; of other wrong credentials, of one address.'),
+  attemptsPerAddress: bucket
+    .default({ requests: 200, window: 300_000 })
+    .describe('Failed sign-in attempts of one address in all: many people share a submit host.'),
 });

@@ -24,7 +24,10 @@ export interface Policies {
   /** Null when no limit concerns this class. */
   ofIdentity(limits: LimitsConfig, identity: Identity, cls: RouteClass): Allowance | null;
   ofAddress(limits: LimitsConfig, address: string): Allowance;
-  /** The failed attempts of an address and, when one was named, of a token id; each of its own. */
+  /**
+   * The failed attempts of a token id from an address (or of what names no token), and of the address in all. Never of a
+   * token id or user alone: else anybody who knows it could lock its owner out.
+   */
   ofAttempt(limits: LimitsConfig, address: string, tokenId: string | null): readonly Allowance[];
 }
 
@@ -85,7 +88,7 @@ export function createPolicies(capacity: number): Policies {
   const identities = createBoundedMap<Entry>(capacity);
   const addresses = createBoundedMap<Allowance>(capacity);
   const attempts = createBoundedMap<Allowance>(capacity);
-  const tokens = createBoundedMap<Allowance>(capacity);
+  const sources = createBoundedMap<Allowance>(capacity);
   return {
     ofIdentity(limits, identity, cls) {
       let entry = identities.get(identity.subject);
@@ -102,9 +105,11 @@ export function createPolicies(capacity: number): Policies {
     },
     ofAddress: (limits, address) => findSimple(addresses, 'address', limits.address, addressKey(address)),
     ofAttempt(limits, address, tokenId) {
-      const ofSource = findSimple(attempts, 'attempts-address', limits.attempts, addressKey(address));
-      if (tokenId === null) return [ofSource];
-      return [ofSource, findSimple(tokens, 'attempts-token', limits.attempts, tokenId)];
+      const source = addressKey(address);
+      return [
+        findSimple(attempts, 'attempts', limits.attempts, `${source} ${tokenId ?? '-'}`),
+        findSimple(sources, 'attempts-address', limits.attemptsPerAddress, source),
+      ];
     },
   };
 }

@@ -49,6 +49,7 @@ const POLICIES: LimitsConfig = {
   groups: {},
   address: { requests: 6000, window: 60_000 },
   attempts: { requests: 10, window: 300_000 },
+  attemptsPerAddress: { requests: 200, window: 300_000 },
 };
 
 export const ALICE: Identity = { subject: 'local:alice', user: 'alice', groups: [] };

@@ -15,6 +15,7 @@ const LIMITS: LimitsConfig = {
   groups: {},
   address: { requests: 100, window: 86_400_000 },
   attempts: { requests: 3, window: 86_400_000 },
+  attemptsPerAddress: { requests: 200, window: 300_000 },
 };
 
 interface Replica {
