@@ -4,7 +4,7 @@ import { configSchema, configShape, type Shape, written } from '../src/config/in
 type Json = Record<string, unknown>;
 
 /** Notes of our own in the schema's metadata; they mean nothing outside. */
-const OWN_NOTES = ['secret', 'path', 'unit'];
+const OWN_NOTES = ['secret', 'path', 'unit', 'hint'];
 
 const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 

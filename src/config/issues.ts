@@ -24,6 +24,7 @@ const KIND_WORDS: Readonly<Record<Shape['kind'], string>> = {
 
 const formMend = (shape: Shape | null): string => {
   if (shape === null) return 'See docs/configuration.md.';
+  if (shape.hint !== null) return shape.hint;
   if (shape.unit === 'duration') return 'Write a number and a unit: 500ms, 20s, 15m, 4h, 90d.';
   if (shape.unit === 'size') return 'Write a whole number and a unit: 512B, 64KiB, 1MiB.';
   if (shape.words.length > 0) return `Write one of: ${shape.words.join(', ')}.`;

@@ -3,10 +3,8 @@ import { duration, name, path, port } from './values.ts';
 
 const spkiPin = z
   .string()
-  .regex(
-    /^sha256\/[A-Za-z0-9+/]{43}=$/,
-    'must be sha256/ and 44 characters of base64; `vovgw pin fetch <url>` prints it',
-  );
+  .regex(/^sha256\/[A-Za-z0-9+/]{43}=$/, 'is no pin: sha256/ and 44 characters of base64')
+  .meta({ hint: 'Write what `vovgw pin fetch <url>` prints.' });
 
 export const queueTlsSchema = z.strictObject({
   verify: z

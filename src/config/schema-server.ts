@@ -86,16 +86,18 @@ export const redisSchema = z.strictObject({
   commandTimeout: duration().default(300).describe('Time for a command, at most 500ms; then Redis counts as away.'),
 });
 
+const KEY_32 = /^[A-Za-z0-9+/]{43}=$/;
+
 const key32 = () =>
-  secret().refine((value) => Buffer.from(value.reveal(), 'base64').length === 32, {
-    error: 'must be 32 random bytes in base64, for example from `openssl rand -base64 32`',
-  });
+  secret()
+    .refine((value) => KEY_32.test(value.reveal()), { error: 'is no key of 32 bytes in base64' })
+    .meta({ pattern: KEY_32.source, hint: 'Make one with `openssl rand -base64 32`.' });
 
 export const secretsSchema = z.strictObject({
   sealingKey: key32().describe('Key that seals JWTs and sessions in Redis: 32 random bytes in base64.'),
   previousSealingKey: key32().optional().describe('The key before the last rotation: still opens, never seals.'),
   tokenKey: secret()
     .refine((value) => value.reveal().length >= 32, { error: 'must have at least 32 characters' })
-    .meta({ minLength: 32 })
+    .meta({ minLength: 32, hint: 'Make one with `openssl rand -base64 32`.' })
     .describe('Key of the keyed hash under which access tokens are stored. Changing it ends every access token.'),
 });

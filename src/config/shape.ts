@@ -18,6 +18,8 @@ export interface Shape {
   readonly secret: boolean;
   readonly path: boolean;
   readonly unit: 'duration' | 'size' | null;
+  /** What to do when the value is refused. */
+  readonly hint: string | null;
   /** The permitted words of a text, when they are a closed set. */
   readonly words: readonly string[];
   readonly keys: ReadonlyMap<string, Shape>;
@@ -39,6 +41,7 @@ const blank = (schema: z.ZodType): Mutable => ({
   secret: false,
   path: false,
   unit: null,
+  hint: null,
   words: [],
   keys: new Map(),
   element: null,
@@ -56,6 +59,7 @@ const readMeta = (shape: Mutable, schema: z.ZodType): void => {
   if (meta.description !== undefined && shape.description === '') shape.description = meta.description;
   if (meta.secret === true) shape.secret = true;
   if (meta.path === true) shape.path = true;
+  if (typeof meta.hint === 'string') shape.hint = meta.hint;
   if (meta.unit === 'duration' || meta.unit === 'size') shape.unit = meta.unit;
 };
 
