@@ -31,18 +31,14 @@ export function inspectServer(url: URL, { clock, serverName, timeout }: InspectO
   return new Promise((resolve, reject) => {
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const name = serverName ?? host;
-    let otherName: string | null = null;
     const socket = connect({
       host,
       port: Number(url.port || 443),
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
       ...(isIP(name) === 0 ? { servername: name } : {}),
-      checkServerIdentity: (_host, peer) => {
-        const error = refuseOtherName(name, peer);
-        otherName = error === undefined ? null : messageOf(error);
-        return error;
-      },
+      // Asked below: Node asks only when the chain is good.
+      checkServerIdentity: () => undefined,
     });
     const timer = clock.after(timeout, () => socket.destroy(new Error(`no TLS handshake within ${timeout} ms`)));
     socket.on('close', () => timer[Symbol.dispose]());
@@ -54,9 +50,14 @@ export function inspectServer(url: URL, { clock, serverName, timeout }: InspectO
       try {
         const certificate = socket.getPeerX509Certificate();
         if (certificate === undefined) throw new Error('the server showed no certificate');
-        const untrusted = socket.authorized ? null : String(socket.authorizationError);
+        const otherName = refuseOtherName(name, certificate);
+        const reasons = [
+          ...(socket.authorized ? [] : [String(socket.authorizationError)]),
+          ...(otherName === undefined ? [] : [otherName.message]),
+        ];
         const protocol = socket.getProtocol() ?? 'TLS';
-        resolve({ certificate, protocol, pin: pinOf(certificate), caRefusal: otherName ?? untrusted });
+        const caRefusal = reasons.length === 0 ? null : reasons.join('; ');
+        resolve({ certificate, protocol, pin: pinOf(certificate), caRefusal });
       } catch (error) {
         reject(error);
       }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { type Clock, messageOf } from '../kernel/index.ts';
@@ -36,7 +37,8 @@ function startTls({ url, policy, context }: Destination): TLSSocket {
     port: Number(url.port || 443),
     ALPNProtocols: ['http/1.1'],
     rejectUnauthorized: needsAuthority(policy),
-    checkServerIdentity: (_host, peer) => (needsAuthority(policy) ? refuseOtherName(name ?? host, peer) : undefined),
+    checkServerIdentity: (_host, peer) =>
+      needsAuthority(policy) ? refuseOtherName(name ?? host, new X509Certificate(peer.raw)) : undefined,
     ...(name === undefined ? {} : { servername: name }),
     ...(context === null ? {} : { secureContext: context }),
   });

@@ -1,6 +1,6 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, type TLSSocket } from 'node:tls';
 import type { QueueConfig } from '../config/index.ts';
 
 /** How a server must prove itself. Fixed for the life of a pool: a changed policy makes new pools. */
@@ -53,10 +53,9 @@ export function pinOf(certificate: X509Certificate): string {
  * Refuses a certificate that does not name the host: beyond Node's own check, a certificate without subjectAltName
  * (Node accepts its CN) and wildcards for a part of a label (RFC 9525 §6.3 and §6.4) are refused.
  */
-export function refuseOtherName(host: string, peer: PeerCertificate): Error | undefined {
-  const certificate = new X509Certificate(peer.raw);
+export function refuseOtherName(host: string, certificate: X509Certificate): Error | undefined {
   if (certificate.subjectAltName === undefined) {
-    return new Error(`the certificate has no subjectAltName, only the CN ${String(peer.subject?.CN)}`);
+    return new Error(`the certificate has no subjectAltName, only the subject ${certificate.subject}`);
   }
   const named =
     isIP(host) === 0
@@ -64,7 +63,7 @@ export function refuseOtherName(host: string, peer: PeerCertificate): Error | un
       : certificate.checkIP(host);
   return named === undefined
     ? new Error(`the certificate is for ${certificate.subjectAltName}, not for ${host}`)
-    : checkServerIdentity(host, peer);
+    : checkServerIdentity(host, certificate.toLegacyObject());
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions, Server as TlsServer } from 'node:tls';
 import type { QueueConfig } from '../../src/config/index.ts';
 import { queueSchema } from '../../src/config/schema-queue.ts';
 import { type Clock, Secret, systemClock, toGatewayError } from '../../src/kernel/index.ts';
@@ -246,6 +246,18 @@ function callFront(port: number, options: CallOptions): Promise<Answer> {
   });
 }
 
+/** A GET by hand, whose answer can be looked at while it runs. */
+export function openCall(port: number, target = '/api/v3/jobs'): { text: () => string; closed: Promise<unknown> } {
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+  });
+  socket.on('error', () => undefined);
+  socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  return { text: () => text, closed: new Promise((resolve) => socket.on('close', resolve)) };
+}
+
 /** One request as it arrived on the wire. */
 export interface RawRequest {
   readonly head: string;
@@ -264,6 +276,8 @@ export interface RawServer extends AsyncDisposable {
   readonly requests: RawRequest[];
   /** Everything that came in, per connection. */
   readonly received: Buffer[][];
+  /** TLS only: shown from the next handshake on. */
+  setCertificate(options: TlsOptions): void;
 }
 
 export type RawHandler = (socket: Socket, request: RawRequest, nth: number) => void;
@@ -296,7 +310,7 @@ function takeRequest(data: Buffer): { request: RawRequest; rest: Buffer } | null
 }
 
 /** A TCP or TLS server that answers with the very bytes of its handler. */
-export async function createRawServer(handler: RawHandler, tls?: TlsOptions): Promise<RawServer> {
+export async function createRawServer(handler: RawHandler, tls?: TlsOptions, at = 0): Promise<RawServer> {
   const requests: RawRequest[] = [];
   const received: Buffer[][] = [];
   const sockets = new Set<Socket>();
@@ -326,7 +340,7 @@ export async function createRawServer(handler: RawHandler, tls?: TlsOptions): Pr
     socket.on('error', () => undefined);
     socket.on('close', () => all.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, resolve));
+  await new Promise<void>((resolve) => server.listen(at, resolve));
   const { port } = server.address() as AddressInfo;
   const raw: RawServer = {
     url: `${tls === undefined ? 'http' : 'https'}://localhost:${port}`,
@@ -335,6 +349,9 @@ export async function createRawServer(handler: RawHandler, tls?: TlsOptions): Pr
     accepted: 0,
     requests,
     received,
+    setCertificate(options) {
+      if (server instanceof TlsServer) server.setSecureContext(options);
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of all) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
