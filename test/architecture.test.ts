@@ -18,6 +18,8 @@ function functionLengths(file: string): { name: string; lines: number }[] {
         line,
       );
     const name = header?.[2] ?? header?.[3] ?? header?.[4];
+    // What does not open a block or a list of parameters at its line end is an expression of its own.
+    if (!/[{(]$/.test(line)) return [];
     if (header === null || name === undefined || ['if', 'for', 'while', 'switch', 'catch'].includes(name)) return [];
     const end = lines.findIndex((other, at) => at > start && new RegExp(`^${header[1]}\\}`).test(other));
     return end === -1 ? [] : [{ name, lines: end - start + 1 }];
