@@ -24,7 +24,7 @@ export async function startGatewaySubject(target: string, core: string, redisCor
   await stage.setPassword('alice', 'pw-alice');
   const enough = { requests: 100_000_000, window: '60s' };
   const gateway = await stage.gateway({
-    queues: [{ name: 'bench', urls: [target], allowInsecure: true, connections: { perAccount: 32 } }],
+    queues: [{ name: 'bench', urls: [target], allowInsecure: true, connections: { perAccount: 64 } }],
     limits: { identity: { all: enough }, address: enough },
   });
   pin(gateway.child.pid, core);

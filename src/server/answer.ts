@@ -14,25 +14,26 @@ export function problemOf(error: GatewayError, requestId: string, vendorShape: b
   };
 }
 
-/** Answers with JSON that no cache may keep. */
+/** Answers with JSON that no cache may keep. `head` holds further header fields: name, value, … */
 export function answerJson(
   res: ServerResponse,
+  head: readonly string[],
   status: number,
   contentType: string,
   body: unknown,
   headOnly = false,
 ): void {
   const text = `${JSON.stringify(body)}\n`;
-  res.statusCode = status;
-  res.setHeader('Content-Type', contentType);
-  res.setHeader('Content-Length', Buffer.byteLength(text));
-  res.setHeader('Cache-Control', 'no-store');
+  const length = String(Buffer.byteLength(text));
+  const cache = head.includes('Cache-Control') ? [] : ['Cache-Control', 'no-store'];
+  res.writeHead(status, [...head, 'Content-Type', contentType, 'Content-Length', length, ...cache]);
   res.end(headOnly ? undefined : text);
 }
 
 /** Answers with a problem document, or cuts the connection when an answer has already begun. */
 export function answerError(
   res: ServerResponse,
+  head: readonly string[],
   error: GatewayError,
   requestId: string,
   options: { vendorShape: boolean; headOnly: boolean },
@@ -41,13 +42,8 @@ export function answerError(
     res.destroy();
     return;
   }
-  if (error.retryAfter !== undefined) res.setHeader('Retry-After', String(error.retryAfter));
-  for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
-  answerJson(
-    res,
-    error.status,
-    'application/problem+json',
-    problemOf(error, requestId, options.vendorShape),
-    options.headOnly,
-  );
+  const own = Object.entries(error.headers).flat();
+  if (error.retryAfter !== undefined) own.push('Retry-After', String(error.retryAfter));
+  const problem = problemOf(error, requestId, options.vendorShape);
+  answerJson(res, [...head, ...own], error.status, 'application/problem+json', problem, options.headOnly);
 }

@@ -2,13 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type Express } from 'express';
 import type { Clock, GatewayError } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
+import type { CallerGone } from '../upstream/index.ts';
 import type { CallerAddress } from './caller-address.ts';
-import { requestIdFrom, traceparentFrom } from './correlation.ts';
+import { type Correlation, createCorrelation } from './correlation.ts';
 import { columnOf, type Steps, walk } from './pipeline.ts';
 import type { Scope, Step } from './scope.ts';
 
 const TOKEN_PATH = '/api/v3/token';
-const NEVER = new AbortController().signal;
+const NEVER: CallerGone = new AbortController().signal;
 
 /** The door of a raw target. Only exact spellings open one; every other spelling meets `check message` at the last door. */
 export function doorOf(target: string): Door {
@@ -26,6 +27,7 @@ function openScope(
   clock: Clock,
   addresses: CallerAddress,
   waiting: ContinueSet,
+  correlation: Correlation,
 ): Scope {
   const target = req.url ?? '/';
   const forwardedFor = req.headers['x-forwarded-for'];
@@ -34,8 +36,8 @@ function openScope(
     res,
     door: doorOf(target),
     meta: {
-      requestId: requestIdFrom(req.headers['x-request-id']),
-      traceparent: traceparentFrom(req.headers.traceparent),
+      requestId: correlation.requestId(req.headers['x-request-id']),
+      traceparent: correlation.traceparent(req.headers.traceparent),
       startedAt: clock.now(),
       address: addresses.of(
         req.socket.remoteAddress,
@@ -46,6 +48,7 @@ function openScope(
     },
     expectsContinue: waiting.has(req),
     signal: NEVER,
+    head: [],
     queue: null,
     path: '',
     caller: null,
@@ -72,13 +75,14 @@ export interface AppParts {
 export function createApp(parts: AppParts): Express {
   const columns = new Map<Door, readonly Step[]>();
   for (const door of ['api', 'token', 'other'] as const) columns.set(door, columnOf(parts.steps, door));
+  const correlation = createCorrelation();
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', false);
   app.set('trust proxy', false);
   app.use((req, res) => {
-    const scope = openScope(req, res, parts.clock, parts.addresses(), parts.waiting);
+    const scope = openScope(req, res, parts.clock, parts.addresses(), parts.waiting, correlation);
     void walk(columns.get(scope.door) ?? [], scope, (error) => parts.onInternal(error, scope.meta.requestId));
   });
   return app;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer, Server as HttpsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -6,7 +7,6 @@ import { ERROR_CODES, type ErrorCode, GatewayError } from '../kernel/index.ts';
 import type { TlsMaterial } from '../platform/index.ts';
 import { problemOf } from './answer.ts';
 import type { ContinueSet } from './app.ts';
-import { requestIdFrom } from './correlation.ts';
 
 type ServerConfig = Config['server'];
 
@@ -36,7 +36,7 @@ function answerParserFault(error: NodeJS.ErrnoException, socket: Socket): void {
     timedOut ? 'The request did not arrive in time.' : 'The message is not well-formed HTTP/1.1.',
   );
   const status = timedOut ? 408 : fault.status;
-  const requestId = requestIdFrom(undefined);
+  const requestId = randomUUID();
   const body = `${JSON.stringify({ ...problemOf(fault, requestId, true), status })}\n`;
   socket.end(
     `HTTP/1.1 ${status} ${timedOut ? 'Request Timeout' : ERROR_CODES[fault.code].title}\r\n` +

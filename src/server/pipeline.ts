@@ -64,8 +64,8 @@ export async function walk(
     scope.error = error;
     if (error.code === 'GW_INTERNAL') onError(error);
     // An unread body would be taken for the next request: the connection ends with this answer.
-    if (!scope.req.complete && !scope.res.headersSent) scope.res.setHeader('Connection', 'close');
-    answerError(scope.res, error, scope.meta.requestId, {
+    if (!scope.req.complete && !scope.head.includes('Connection')) scope.head.push('Connection', 'close');
+    answerError(scope.res, scope.head, error, scope.meta.requestId, {
       vendorShape: scope.meta.target.startsWith('/api/'),
       headOnly: scope.meta.method === 'HEAD',
     });

@@ -3,7 +3,7 @@ import type { RouteDecision } from '../access/index.ts';
 import type { Caller } from '../auth/index.ts';
 import type { Account, GatewayError, RequestMeta } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
-import type { CallBody, Credential, ForwardResult } from '../upstream/index.ts';
+import type { CallBody, CallerGone, Credential, ForwardResult } from '../upstream/index.ts';
 
 /** What travels with one request. Each field is written only by the step named behind it. */
 export interface Scope {
@@ -14,7 +14,9 @@ export interface Scope {
   /** True when the caller waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean;
   /** Aborts when the caller goes away before the answer is complete. Written by: begin record. */
-  signal: AbortSignal;
+  signal: CallerGone;
+  /** Header fields of the answer, whatever it will be: name, value, … Written by: secure headers, limits. */
+  readonly head: string[];
   /** Queue by port or host name. Written by: check message. */
   queue: string | null;
   /** Written by: check message. */

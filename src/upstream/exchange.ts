@@ -37,6 +37,8 @@ export interface Attempt {
 
 /** More interim answers than this cut the connection (1xx flood). */
 const MAX_INTERIM = 16;
+/** Whole answers up to this size, bytes, are written together with their head. */
+const ONE_PIECE = 16_384;
 /** Of a 401's body so much is read, so that the connection can be kept. */
 const MAX_DISCARDED = 64 * 1024;
 
@@ -186,7 +188,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
     if (!this.#commit(controller)) return;
     if (this.#bytes === this.#expected) {
       this.#ended = true;
-      response.end(chunk);
+      // As text of one byte a character, head and body leave in one piece; a Buffer would be a second one.
+      if (chunk.length <= ONE_PIECE) response.end(chunk.toString('latin1'), 'latin1');
+      else response.end(chunk);
     } else if (!response.write(chunk)) {
       controller.pause();
       this.#drain ??= () => controller.resume();
@@ -219,15 +223,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   /** Writes status and headers, as late as the first byte of the body, so that an early break is still an error page. */
   #commit(controller: Dispatcher.DispatchController): boolean {
     if (this.#committed) return true;
-    const { response } = this.#attempt;
+    const { response, call } = this.#attempt;
     try {
-      const headers = this.#headers;
-      for (let at = 0; at < headers.length; at += 2) response.setHeader(headers[at] ?? '', headers[at + 1] ?? '');
-      response.statusCode = this.#status;
+      response.writeHead(this.#status, call.head === undefined ? this.#headers : call.head.concat(this.#headers));
       this.#committed = true;
       return true;
     } catch (error) {
-      for (let at = 0; at < this.#headers.length; at += 2) response.removeHeader(this.#headers[at] ?? '');
       controller.abort(new UpstreamFailure('invalid', `a header of the answer cannot be passed on: ${codeOf(error)}`));
       return false;
     }

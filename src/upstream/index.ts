@@ -3,8 +3,10 @@ export { createUpstream, type UpstreamHandle, type UpstreamOptions } from './cre
 export { type InspectedServer, type InspectOptions, inspectServer } from './inspect-server.ts';
 export type {
   CallBody,
+  CallerGone,
   Credential,
   ForwardResult,
+  GoneListener,
   LoginAnswer,
   QueueStatus,
   Upstream,

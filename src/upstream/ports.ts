@@ -24,6 +24,18 @@ export type CallBody =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
   | { readonly kind: 'stream'; readonly stream: IncomingMessage; readonly maxBytes: number };
 
+/** What is told of it. */
+export interface GoneListener {
+  handleEvent(event: Event): void;
+}
+
+/** Tells that the caller went away, once. An AbortSignal is one; made for every call, the server's own is lighter. */
+export interface CallerGone {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: GoneListener): void;
+  removeEventListener(type: 'abort', listener: GoneListener): void;
+}
+
 /** One call to carry to vovserver. */
 export interface UpstreamCall {
   readonly queue: string;
@@ -40,8 +52,10 @@ export interface UpstreamCall {
   readonly body: CallBody;
   readonly requestId: string;
   readonly traceparent: string;
+  /** Header fields (name, value, …) that the answer carries beside those of vovserver. */
+  readonly head?: readonly string[];
   /** Aborts when the caller goes away. */
-  readonly signal: AbortSignal;
+  readonly signal: CallerGone;
 }
 
 /** How a forwarded call ended once the answer had begun. */

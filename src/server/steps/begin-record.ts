@@ -1,6 +1,28 @@
 import type { Clock } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
+import type { CallerGone, GoneListener } from '../../upstream/index.ts';
 import type { Scope, Step } from '../scope.ts';
+
+/** What an AbortController does, at a tenth of its price: it is made for every request. */
+class Gone implements CallerGone {
+  aborted = false;
+  readonly #listeners: GoneListener[] = [];
+
+  addEventListener(_type: 'abort', listener: GoneListener): void {
+    this.#listeners.push(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: GoneListener): void {
+    const at = this.#listeners.indexOf(listener);
+    if (at !== -1) this.#listeners.splice(at, 1);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    const event = new Event('abort');
+    for (const listener of this.#listeners.splice(0)) listener.handleEvent(event);
+  }
+}
 
 /** Path without query, bounded, for the log. */
 const logPath = (target: string): string => target.split('?', 1)[0]?.slice(0, 200) ?? '';
@@ -31,8 +53,8 @@ function record(report: Report, clock: Clock, scope: Scope, aborted: boolean): v
 /** Counts the request in, and writes its one record when the connection is done with it, however it ends. */
 export function createBeginRecord(report: Report, clock: Clock): Step {
   return (scope) => {
-    const gone = new AbortController();
-    scope.signal = gone.signal;
+    const gone = new Gone();
+    scope.signal = gone;
     report.requestStarted(scope.door);
     scope.res.once('close', () => {
       const aborted = !scope.res.writableFinished || scope.result?.complete === false;

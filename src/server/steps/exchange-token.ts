@@ -21,7 +21,6 @@ export function createExchangeToken(endpoint: TokenEndpoint, guard: AttemptGuard
     const form = endpoint.parse(req.headers['content-type'], await readBody(req, FORM_BYTES));
     const granted = await guard.around(scope, form.tokenId, () => endpoint.exchange(form, scope.queue ?? ''));
     scope.caller = granted.caller;
-    for (const [name, value] of Object.entries(granted.headers)) res.setHeader(name, value);
-    answerJson(res, 200, 'application/json', granted.json);
+    answerJson(res, [...scope.head, ...Object.entries(granted.headers).flat()], 200, 'application/json', granted.json);
   };
 }

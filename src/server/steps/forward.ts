@@ -20,6 +20,7 @@ export function createForward(upstream: Upstream, broker: Broker): Step {
       body: scope.body,
       requestId: meta.requestId,
       traceparent: meta.traceparent,
+      head: scope.head,
       signal: scope.signal,
     };
     return upstream.forward(call, credential, scope.res).then((result) => {

@@ -6,7 +6,7 @@ import type { Scope, Step } from '../scope.ts';
 export function applyAdmission(scope: Scope, admission: Admission, whose: string): void {
   if (admission.allowed && whose === 'address') return;
   const headers = rateLimitHeaders(admission);
-  for (const name in headers) scope.res.setHeader(name, headers[name] ?? '');
+  for (const name in headers) if (name !== 'Retry-After') scope.head.push(name, headers[name] ?? '');
   if (admission.allowed) return;
   throw new GatewayError(
     'GW_RATE_LIMITED',

@@ -3,10 +3,10 @@ import helmet from 'helmet';
 import type { Step } from '../scope.ts';
 
 /** The headers that helmet sets, found once by asking it, since they are the same for every answer of this door. */
-function helmetHeaders(overTls: boolean): readonly (readonly [string, string])[] {
-  const found: [string, string][] = [];
+function helmetHeaders(overTls: boolean): readonly string[] {
+  const found: string[] = [];
   const recorder = {
-    setHeader: (name: string, value: string) => found.push([name, String(value)]),
+    setHeader: (name: string, value: string) => found.push(name, String(value)),
     removeHeader: () => undefined,
   };
   const middleware = helmet({
@@ -29,10 +29,8 @@ function helmetHeaders(overTls: boolean): readonly (readonly [string, string])[]
 /** Sets helmet's headers for an API door, and returns the correlation ids to the caller. */
 export function createSecureHeaders(overTls: boolean, draining: () => boolean): Step {
   const headers = helmetHeaders(overTls);
-  return ({ res, meta }) => {
-    for (const [name, value] of headers) res.setHeader(name, value);
-    res.setHeader('X-Request-Id', meta.requestId);
-    res.setHeader('Traceparent', meta.traceparent);
-    if (draining()) res.setHeader('Connection', 'close');
+  return ({ head, meta }) => {
+    head.push(...headers, 'X-Request-Id', meta.requestId, 'Traceparent', meta.traceparent);
+    if (draining()) head.push('Connection', 'close');
   };
 }
