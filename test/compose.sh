@@ -99,7 +99,7 @@ check "vovgw health" "$ready" ok
 dc exec -T gateway node -e 'fetch("http://127.0.0.1:9464/readyz?verbose").then(async (r) => console.log(await r.text()))' | sed 's/^/          /'
 
 # --- a call --------------------------------------------------------------------------------------------------------
-made=$(dc exec -T gateway node dist/main.js token create --user alice --label compose --scopes read,submit,control 2>&1)
+made=$(dc exec -T gateway node dist/main.js token create --user alice --label compose --scope read,submit,control 2>&1)
 token=$(grep -oE 'vgw_[A-Za-z0-9_-]+' <<<"$made" | head -n 1)
 if [ -n "$token" ]; then ok "token create" "${token%"${token#vgw_????}"}…"; else die "token create" "$made"; fi
 
