@@ -135,7 +135,7 @@ describe('with vovserver', () => {
   for (const kind of Object.keys(FAULT_KINDS) as FaultKind[]) {
     it(`survives 100 times “${kind}” and serves the next call`, async () => {
       await using server = await boot('http');
-      const timeouts = { headers: '300ms', body: '100ms', total: '400ms' };
+      const timeouts = { headers: '150ms', body: '100ms', total: '250ms' };
       await using rig = await rigOf(server, server.url, { timeouts, connections: { perAccount: 20 } });
       const target = '/api/v3/query?select=id&from=jobs';
       assert.equal((await rig.call({ target, account: 'alice' })).status, 200);
@@ -157,9 +157,12 @@ describe('with vovserver', () => {
       for (let nth = 0; nth < 100; nth += 20) await Promise.all(Array.from({ length: 20 }, (_, at) => round(nth + at)));
       fault[Symbol.dispose]();
       await until(() => rig.told.upstream.length >= 100);
+      // Bytes still under way could be taken for the answer to the account's own next call, as on any connection.
+      if (kind === 'extra-bytes') await until(() => rig.told.open === 0);
       let next = await rig.call({ target, account: 'alice' });
       // The time limits here are short for the faults' sake; a machine that is busy may miss one.
-      for (let again = 0; again < 20 && next.status === 504; again++) next = await rig.call({ target, account: 'alice' });
+      for (let again = 0; again < 20 && next.status === 504; again++)
+        next = await rig.call({ target, account: 'alice' });
       assert.equal(next.status, 200, `${next.code} ${next.detail}`);
       assert.ok(Array.isArray(JSON.parse(next.body.toString()).columns));
     });
