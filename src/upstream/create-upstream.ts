@@ -34,7 +34,9 @@ function decisive(queue: QueueConfig): string {
 export function createUpstream({ queues, report, clock }: UpstreamOptions): UpstreamHandle {
   const links = new Map<string, QueueLink>();
   const ended = new Set<QueueLink>();
-  const forwarder = new Forwarder(clock, report);
+  // Counted, not read from the clock: a clock that jumps must end no call.
+  let elapsed = 0;
+  const forwarder = new Forwarder(clock, report, () => elapsed);
 
   const linkOf = (queue: string): QueueLink => {
     const link = links.get(queue);
@@ -59,11 +61,11 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
   };
 
   const sweep = clock.every(SWEEP, () => {
-    const now = clock.now();
-    for (const link of links.values()) for (const exchange of link.running) exchange.sweep(now);
+    elapsed += SWEEP;
+    for (const link of links.values()) for (const exchange of link.running) exchange.sweep(elapsed);
     for (const link of ended) {
       if (link.running.size === 0) ended.delete(link);
-      for (const exchange of link.running) exchange.sweep(now);
+      for (const exchange of link.running) exchange.sweep(elapsed);
     }
   });
 

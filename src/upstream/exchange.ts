@@ -29,7 +29,7 @@ export interface Attempt {
   readonly pool: Pool;
   /** Attempts under way, for the sweep that ends late ones. */
   readonly running: Set<Exchange>;
-  /** Milliseconds since the epoch: end of the whole call, and of the wait for a connection. */
+  /** End of the whole call, and of the wait for a connection, as `sweep` will tell the time. */
   readonly deadline: number;
   readonly waitUntil: number;
   readonly done: (outcome: Outcome) => void;
@@ -91,7 +91,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
     this.#stop(aborted);
   }
 
-  /** Ends the attempt when its time is over. */
+  /** Ends the attempt when its time is over; `now` in milliseconds since some moment. */
   sweep(now: number): void {
     if (now >= this.#attempt.deadline) this.#stop(new UpstreamFailure('timeout', 'the time limit of the call is over'));
     else if (this.#connection === null && now >= this.#attempt.waitUntil) {

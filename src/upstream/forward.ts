@@ -12,7 +12,9 @@ import type { QueueLink } from './queue-link.ts';
 class Trip implements Asker {
   readonly call: UpstreamCall;
   readonly response: ServerResponse;
+  /** On the wall clock, for the record; and on the counted one, for the time limit. */
   readonly startedAt: number;
+  readonly begunAt: number;
   readonly #credential: Credential;
   token: UpstreamToken;
   epoch: string;
@@ -22,7 +24,15 @@ class Trip implements Asker {
   resent = false;
   readonly tried = new Set<string>();
 
-  constructor(call: UpstreamCall, credential: Credential, response: ServerResponse, token: UpstreamToken, now: number) {
+  constructor(
+    call: UpstreamCall,
+    credential: Credential,
+    response: ServerResponse,
+    token: UpstreamToken,
+    now: number,
+    elapsed: number,
+  ) {
+    this.begunAt = elapsed;
     this.call = call;
     this.#credential = credential;
     this.response = response;
@@ -99,8 +109,11 @@ const wordOf = (kind: SendFailure['kind'] | null): Exclude<UpstreamRecord['resul
 export class Forwarder {
   readonly #clock: Clock;
   readonly #report: Report;
+  readonly #elapsed: () => number;
 
-  constructor(clock: Clock, report: Report) {
+  /** `elapsed` counts milliseconds since some moment and never jumps. */
+  constructor(clock: Clock, report: Report, elapsed: () => number) {
+    this.#elapsed = elapsed;
     this.#clock = clock;
     this.#report = report;
   }
@@ -115,7 +128,7 @@ export class Forwarder {
     const { epoch } = linkOf();
     const got = credential.get();
     const token = got instanceof Promise ? await got : got;
-    const trip = new Trip(call, credential, response, token, this.#clock.now());
+    const trip = new Trip(call, credential, response, token, this.#clock.now(), this.#elapsed());
     trip.epoch = epoch;
     for (;;) {
       const link = linkOf();
@@ -125,7 +138,7 @@ export class Forwarder {
       const outcome = await this.#attempt(link, line, trip);
       if (outcome.kind === 'answered') {
         const { status, bytesOut, broken } = outcome;
-        const seconds = (this.#clock.now() - trip.startedAt) / 1000;
+        const seconds = this.#secondsSince(trip.startedAt);
         return { status, bytesOut, seconds, renewed: trip.renewed, complete: broken === null };
       }
       if (outcome.kind === 'refused') throw outcome.error;
@@ -147,6 +160,10 @@ export class Forwarder {
     }
   }
 
+  #secondsSince(then: number): number {
+    return Math.max(0, this.#clock.now() - then) / 1000;
+  }
+
   #attempt(link: QueueLink, line: Line, trip: Trip): Promise<Outcome> {
     const { call, token, response } = trip;
     const { timeouts, authorization, name } = link.config;
@@ -160,10 +177,10 @@ export class Forwarder {
         response,
         pool: line.pool,
         running: link.running,
-        deadline: trip.startedAt + timeouts.total,
-        waitUntil: begun + timeouts.headers + timeouts.connect,
+        deadline: trip.begunAt + timeouts.total,
+        waitUntil: this.#elapsed() + timeouts.headers + timeouts.connect,
         done: (outcome) => {
-          const seconds = (this.#clock.now() - begun) / 1000;
+          const seconds = this.#secondsSince(begun);
           const { route, method } = call;
           this.#report.upstream({ queue: name, route, method, result: resultOf(outcome), seconds });
           resolve(outcome);

@@ -4,7 +4,7 @@ import type { QueueConfig } from '../config/index.ts';
 import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { UpstreamFailure } from './failure.ts';
-import { type Asker, createNameGate, type NameGate } from './name-gate.ts';
+import { type Asker, createNameGate, isDue, type NameGate } from './name-gate.ts';
 import { type Opened, openSocket } from './open-socket.ts';
 import { createPool, type Pool } from './pool.ts';
 import type { QueueStatus, UpstreamToken } from './ports.ts';
@@ -166,7 +166,7 @@ export class Line {
   }
 
   async #admitTls(): Promise<void> {
-    if (this.#refusal !== null && this.#options.clock.now() - this.#refusal.at >= RECHECK_TLS) await this.probe();
+    if (this.#refusal !== null && isDue(this.#options.clock, this.#refusal.at, RECHECK_TLS)) await this.probe();
     if (this.#refusal === null) return;
     const detail = 'vovserver failed the TLS policy of this queue; nothing was sent.';
     throw new GatewayError('GW_UPSTREAM_TLS', detail, { internal: this.#refusal.reason });

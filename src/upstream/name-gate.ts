@@ -42,10 +42,16 @@ export interface NameGateOptions {
 /** Milliseconds between two questions to a server that gave another name. */
 const RECHECK = 5000;
 
+/** True when `ms` have gone by since `at`; also when the clock was set back, which must not prolong a wait. */
+export function isDue(clock: Clock, at: number, ms: number): boolean {
+  const gone = clock.now() - at;
+  return gone < 0 || gone >= ms;
+}
+
 class AskingGate implements NameGate {
   readonly #options: NameGateOptions;
   readonly #known = new Set<string>();
-  #wrong: { readonly error: GatewayError; readonly until: number } | null = null;
+  #wrong: { readonly error: GatewayError; readonly at: number } | null = null;
   #asking: Promise<void> | null = null;
   open: boolean;
 
@@ -86,7 +92,7 @@ class AskingGate implements NameGate {
   }
 
   throwIfWrong(): void {
-    if (this.#wrong !== null && this.#options.clock.now() < this.#wrong.until) throw this.#wrong.error;
+    if (this.#wrong !== null && !isDue(this.#options.clock, this.#wrong.at, RECHECK)) throw this.#wrong.error;
   }
 
   async #askOnce(asker: Asker): Promise<void> {
@@ -103,7 +109,7 @@ class AskingGate implements NameGate {
       }
       if (verdict.kind === 'refused') {
         if (verdict.hold) {
-          this.#wrong = { error: verdict.error, until: clock.now() + RECHECK };
+          this.#wrong = { error: verdict.error, at: clock.now() };
           refused(verdict.error);
         }
         throw verdict.error;
