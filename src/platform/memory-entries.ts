@@ -20,6 +20,8 @@ export interface MemoryEntries {
   /** Drops what has ended, so that keys nobody asks for again do not stay. */
   sweep(): void;
   clear(): void;
+  /** Number of entries held, ended ones included. */
+  size(): number;
 }
 
 const NO_MEMBERS: ReadonlySet<string> = new Set();
@@ -71,5 +73,6 @@ export function createMemoryEntries(clock: Clock): MemoryEntries {
       for (const [key, entry] of entries) if (ended(entry)) entries.delete(key);
     },
     clear: () => entries.clear(),
+    size: () => entries.size,
   };
 }

@@ -52,6 +52,12 @@ async function probeCluster(cluster: Cluster): Promise<void> {
   }
 }
 
+/** A Cluster would publish through a node by chance each time, and messages would overtake each other. */
+function publisherOr(client: IoRedis, command: string): IoRedis {
+  if (command !== 'publish' || !(client instanceof Cluster)) return client;
+  return client.nodes('master')[0] ?? client;
+}
+
 const CLOSED: Away = { code: 'CLOSED', reason: 'the connection was closed' };
 
 /** What becomes of the client, as promises. An error before `ready` (a refused SELECT, say) makes it unfit. */
@@ -92,7 +98,7 @@ export function openRedisClient(config: RedisConfig, options: ClientOptions): Re
   return {
     ready,
     ended,
-    send: (command, args) => client.call(command, ...args),
+    send: (command, args) => publisherOr(client, command).call(command, ...args),
     async probe() {
       if (client instanceof Cluster) await probeCluster(client);
       else await client.ping();

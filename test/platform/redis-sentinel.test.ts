@@ -47,6 +47,7 @@ test('sentinel: an ordered failover is followed, by calls and by messages', asyn
     () => heard.push('(gap)'),
   );
   await kv.set('k', 'kept', null);
+  await eventually('the replica has it', async () => (await world.replica.command('get', 'test:k')) === 'kept');
   await world.failover();
   await eventually('a write reaches the new master', async () => {
     await kv.set('after', 'x', null);
