@@ -1,6 +1,8 @@
 import type { Clock } from '../kernel/index.ts';
 import { StoreUnavailable } from '../platform/index.ts';
+import { putBounded } from './bounded-put.ts';
 import type { Caller } from './ports.ts';
+import { createSingleFlight } from './single-flight.ts';
 import type { TokenRecord } from './token-record.ts';
 
 /** A token that the store knew when it was last asked. */
@@ -51,13 +53,35 @@ const SEEN = 60_000;
 const OUTAGE = 900_000;
 
 /** A clock that went backwards makes an entry old, never young. */
-const within = (since: number, now: number, span: number): boolean => now >= since && now - since < span;
+function within(since: number, now: number, span: number): boolean {
+  return now >= since && now - since < span;
+}
+
+/** What was found, carrying on what this process knows of the same token. */
+function entryOf(record: TokenRecord, caller: Caller, confirmedAt: number, known: Entry | undefined): Entry {
+  const before = known?.record.hash === record.hash ? known : undefined;
+  return {
+    record,
+    caller,
+    proof: before?.proof ?? null,
+    confirmedAt,
+    trustedFrom: confirmedAt,
+    seenAt: before?.seenAt ?? Number.NEGATIVE_INFINITY,
+    usedWrittenAt: before?.usedWrittenAt ?? Number.NEGATIVE_INFINITY,
+  };
+}
+
+/** Whether a token may go on with the store away: used lately, and not for too long without the store's word. */
+function mayGoOn(entry: Entry | undefined, now: number): entry is Entry {
+  if (entry === undefined || entry.record.expiresAt <= now) return false;
+  return within(entry.seenAt, now, SEEN) && within(entry.confirmedAt, now, OUTAGE);
+}
 
 /** Creates the memory in front of the token store. */
 export function createTokenCache({ clock, read, toCaller, capacity }: TokenCacheOptions): TokenCache {
   const entries = new Map<string, Entry>();
   const absent = new Map<string, number>();
-  const flights = new Map<string, Promise<Entry | null>>();
+  let endings = 0;
 
   const isTrusted = (entry: Entry): boolean => within(entry.trustedFrom, clock.now(), TRUST);
 
@@ -65,23 +89,11 @@ export function createTokenCache({ clock, read, toCaller, capacity }: TokenCache
     const askedAt = clock.now();
     const record = await read(id);
     if (record === null || record.expiresAt <= clock.now()) return null;
-    if (record.parent === null) return entryOf(record, askedAt);
+    const known = entries.get(id);
+    if (record.parent === null) return entryOf(record, toCaller(record), askedAt, known);
     const parent = await lookup(record.parent);
-    return parent === null ? null : entryOf(record, Math.min(askedAt, parent.confirmedAt));
-  };
-
-  const entryOf = (record: TokenRecord, confirmedAt: number): Entry => {
-    const known = entries.get(record.id);
-    const before = known?.record.hash === record.hash ? known : undefined;
-    return {
-      record,
-      caller: toCaller(record),
-      proof: before?.proof ?? null,
-      confirmedAt,
-      trustedFrom: confirmedAt,
-      seenAt: before?.seenAt ?? Number.NEGATIVE_INFINITY,
-      usedWrittenAt: before?.usedWrittenAt ?? Number.NEGATIVE_INFINITY,
-    };
+    if (parent === null) return null;
+    return entryOf(record, toCaller(record), Math.min(askedAt, parent.confirmedAt), known);
   };
 
   const keep = (id: string, entry: Entry | null): void => {
@@ -93,64 +105,43 @@ export function createTokenCache({ clock, read, toCaller, capacity }: TokenCache
     }
   };
 
-  /** The known entry for one more second, when it was used lately; otherwise the store's absence is the answer. */
+  /** The known entry for one more second; otherwise the store's absence is the answer. */
   const bridge = (id: string, error: unknown): Entry => {
     const entry = entries.get(id);
-    const now = clock.now();
-    if (!(error instanceof StoreUnavailable) || entry === undefined || entry.record.expiresAt <= now) throw error;
-    if (!within(entry.seenAt, now, SEEN) || !within(entry.confirmedAt, now, OUTAGE)) throw error;
-    entry.trustedFrom = now;
+    if (!(error instanceof StoreUnavailable) || !mayGoOn(entry, clock.now())) throw error;
+    entry.trustedFrom = clock.now();
     return entry;
   };
 
-  const fly = (id: string): Promise<Entry | null> => {
-    const flight: Promise<Entry | null> = fetch(id).then(
-      (entry) => {
-        // A token that was forgotten while it was being read: the answer may be older than its end.
-        if (flights.get(id) === flight) keep(id, entry);
-        return entry;
-      },
-      (error: unknown) => bridge(id, error),
-    );
-    flights.set(id, flight);
-    const land = (): void => {
-      if (flights.get(id) === flight) flights.delete(id);
-    };
-    flight.then(land, land);
-    return flight;
-  };
+  // What is read while a token ends may be older than its end: `forget` abandons it.
+  const flights = createSingleFlight<Entry | null>(fetch, keep, bridge);
 
   const lookup = (id: string): Entry | null | Promise<Entry | null> => {
     const entry = entries.get(id);
     if (entry !== undefined && entry.record.expiresAt > clock.now() && isTrusted(entry)) return entry;
     const absentSince = absent.get(id);
     if (absentSince !== undefined && within(absentSince, clock.now(), TRUST)) return null;
-    return flights.get(id) ?? fly(id);
+    return flights.ask(id);
   };
 
   return {
     peek: (id) => entries.get(id),
     isTrusted,
     lookup,
-    reread: fetch,
+    async reread(id) {
+      const before = endings;
+      const entry = await fetch(id);
+      if (entry !== null && before === endings) keep(id, entry);
+      return entry;
+    },
     forget(id) {
+      endings++;
       for (const [key, entry] of entries) if (key === id || entry.record.parent === id) entries.delete(key);
-      flights.clear();
+      flights.abandon();
     },
     distrustAll() {
       for (const entry of entries.values()) entry.trustedFrom = Number.NEGATIVE_INFINITY;
       absent.clear();
     },
   };
-}
-
-/** Adds as the newest; the oldest leaves when there are more than `capacity`. */
-function putBounded<V>(map: Map<string, V>, key: string, value: V, capacity: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= capacity) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
-  }
 }

@@ -61,6 +61,16 @@ describe('derive', () => {
     assert.equal(parent?.lastUsedAt, world.clock.now());
   });
 
+  it('writes that use once a minute, however often a script signs in', async () => {
+    const { world, tokens, token, info } = await parentToken();
+    await using _ = world;
+    for (let round = 0; round < 30; round++) {
+      await tokens.derive(token, () => true, HOUR);
+      await world.clock.advance(1000);
+    }
+    assert.equal(world.store.calls.filter((call) => call === `set token:{${info.id}}:used`).length, 1);
+  });
+
   it('refuses with the same bytes and the same number of questions to the store, whatever is wrong', async () => {
     const { world, tokens, token } = await parentToken();
     await using _ = world;
