@@ -41,7 +41,9 @@ function startHeartbeat(kv: KeyValue, clock: Clock, holding: Holding, lose: (why
     lose(why);
   };
   const endAt = (until: number): Disposable =>
-    clock.after(Math.max(0, until - clock.now()), () => fail('the store could not be reached before it ended'));
+    clock.after(Math.min(ttlMs, Math.max(0, until - clock.now())), () =>
+      fail('the store could not be reached before it ended'),
+    );
   const beat = async (): Promise<void> => {
     if (beating) return;
     beating = true;
