@@ -24,7 +24,8 @@ function certificateLine(log: Log, record: CertificateRecord): void {
 
 function loginLine(log: Log, record: LoginRecord): void {
   const { queue, account, reason, result, seconds, detail } = record;
-  const why = detail === undefined ? `${reason}: ${result}` : `${reason}: ${result}: ${detail}`;
+  // In this order, because `no_password: …` looks like a password to the mask.
+  const why = `${result} (${reason})${detail === undefined ? '' : `: ${detail}`}`;
   const fields = { event: 'jwt_login', queue, account, seconds, reason: why };
   if (result === 'ok') log.logger.info(fields, 'logged in at vovserver');
   else log.logger.warn(fields, 'login at vovserver failed');
