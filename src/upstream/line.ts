@@ -217,8 +217,10 @@ export class Line {
     const { policy, clock, queue } = this.#options;
     if (this.#retired || policy.verify === 'http') return;
     this.#probeTimer = clock.after(ms, () => {
-      const due = this.#lastHandshake + queue.tls.probe - clock.now();
-      if (due > 0) return this.#armProbe(due);
+      if (!isDue(clock, this.#lastHandshake, queue.tls.probe)) {
+        this.#armProbe(this.#lastHandshake + queue.tls.probe - clock.now());
+        return;
+      }
       void this.probe().then(() => this.#armProbe(queue.tls.probe));
     });
   }
