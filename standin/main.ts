@@ -1,95 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { type Clock, messageOf, systemClock } from '../src/kernel/index.ts';
-import {
-  createControl,
-  createVovserver,
-  type Profile,
-  readSwitch,
-  TRANSPORTS,
-  type Transport,
-  type UserTable,
-  type Vovserver,
-} from './vovserver/index.ts';
-
-const OPTIONS = {
-  host: { type: 'string', default: '127.0.0.1' },
-  port: { type: 'string', default: '6271' },
-  'control-host': { type: 'string' },
-  'control-port': { type: 'string', default: '6270' },
-  transport: { type: 'string', default: 'https-selfsigned' },
-  'queue-name': { type: 'string', default: 'vnc' },
-  users: { type: 'string', default: '' },
-  'users-file': { type: 'string' },
-  'jwt-life': { type: 'string' },
-  clock: { type: 'string', default: 'real' },
-  'cert-dir': { type: 'string' },
-  san: { type: 'string', multiple: true },
-  profile: { type: 'string', multiple: true },
-  'no-ledger': { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
-} as const;
-
-const HELP = `Usage: npm run standin -- [options]
-
-A stand-in for vovserver's REST API v3, for tests and demos.
-
-  --host ADDRESS        listen on this address (127.0.0.1)
-  --port N              web port (6271; 0 for a free one)
-  --control-host ADDR   address of the control port (that of --host)
-  --control-port N      control port (6270; 0 for a free one)
-  --transport KIND      ${TRANSPORTS.join(', ')}
-  --queue-name NAME     name of the queue (vnc)
-  --users a:pw,b:pw     accounts with their passwords
-  --users-file FILE     accounts, JSON: {"alice": "pw", "bob": {"password": "pw", "level": "LEADER"}}
-  --jwt-life 20s        life of a JWT (4h)
-  --clock real|manual   manual: time moves only by POST /clock
-  --cert-dir DIR        write ca.pem (for https-ca and the like) and cert.pem there
-  --san NAME            a further name for the certificate; may be repeated
-  --profile key=value   a switch of the profile; may be repeated
-  --no-ledger           keep no ledger
-`;
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-function readDuration(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
-  if (number === undefined || unit === undefined) throw new RangeError(`--jwt-life ${text}: write it like 20s or 4h`);
-  return Number(number) * (UNITS[unit] ?? 1);
-}
-
-function readPort(name: string, text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= 65_535) return port;
-  throw new RangeError(`--${name} ${text}: must be a port number`);
-}
-
-function readUsers(list: string, file: string | undefined): UserTable {
-  const pairs = list.split(',').filter(Boolean);
-  const bad = pairs.find((pair) => !pair.includes(':'));
-  if (bad !== undefined) throw new RangeError(`--users ${bad}: write it like alice:password`);
-  const listed = pairs.map((pair) => [pair.slice(0, pair.indexOf(':')), pair.slice(pair.indexOf(':') + 1)]);
-  return { ...(file === undefined ? {} : JSON.parse(readFileSync(file, 'utf8'))), ...Object.fromEntries(listed) };
-}
-
-function readTransport(text: string): Transport {
-  const transport = TRANSPORTS.find((one) => one === text);
-  if (transport === undefined) throw new RangeError(`--transport ${text}: must be ${TRANSPORTS.join(', ')}`);
-  return transport;
-}
-
-function readClock(text: string): Clock {
-  if (text === 'real') return systemClock;
-  if (text !== 'manual') throw new RangeError(`--clock ${text}: must be real or manual`);
-  const start = Date.now();
-  return { ...systemClock, now: () => start };
-}
-
-function readProfile(switches: readonly string[], jwtLife: string | undefined): Partial<Profile> {
-  const profile: Partial<Profile> = Object.assign({}, ...switches.map(readSwitch));
-  return jwtLife === undefined ? profile : { ...profile, jwtLifeMs: readDuration(jwtLife) };
-}
+import { messageOf } from '../src/kernel/index.ts';
+import { HELP, readCommandLine } from './command-line.ts';
+import { createControl, createVovserver, type Vovserver } from './vovserver/index.ts';
 
 function writeCertificates(dir: string, server: Vovserver): void {
   mkdirSync(dir, { recursive: true });
@@ -98,30 +11,18 @@ function writeCertificates(dir: string, server: Vovserver): void {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: OPTIONS });
-  if (values.help) return void process.stdout.write(HELP);
-  const server = await createVovserver({
-    host: values.host,
-    port: readPort('port', values.port),
-    transport: readTransport(values.transport),
-    queueName: values['queue-name'],
-    users: readUsers(values.users, values['users-file']),
-    profile: readProfile(values.profile ?? [], values['jwt-life']),
-    clock: readClock(values.clock),
-    altNames: values.san ?? [],
-    ledger: !values['no-ledger'],
-  });
-  const controlHost = values['control-host'] ?? values.host;
-  const control = await createControl(server, readPort('control-port', values['control-port']), controlHost);
-  if (values['cert-dir'] !== undefined) writeCertificates(values['cert-dir'], server);
+  const line = readCommandLine(process.argv.slice(2));
+  if (line.help) return void process.stdout.write(HELP);
+  const server = await createVovserver(line.server);
+  const control = await createControl(server, line.control.port, line.control.host);
+  if (line.certDir !== null) writeCertificates(line.certDir, server);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
       await Promise.all([control[Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
     });
   }
-  console.log(`vovserver ${server.url}`);
-  console.log(`control ${control.url}`);
-  if (server.leaf !== null) console.log(`pin ${server.pin}`);
+  const pin = server.leaf === null ? [] : [`pin ${server.pin}`];
+  console.log([`vovserver ${server.url}`, `control ${control.url}`, ...pin].join('\n'));
 }
 
 main().catch((error: unknown) => {

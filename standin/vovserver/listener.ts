@@ -99,6 +99,7 @@ function plainOnTls(parts: ListenerParts, raw: Socket, first: Buffer, plain: Htt
   if (parts.profile().plainHttp === 'served') {
     raw.unshift(first);
     plain.emit('connection', raw);
+    raw.resume();
     return;
   }
   parts.malformed(raw, 'plain HTTP on the TLS port');

@@ -69,7 +69,7 @@ async function fetchOnce(dispatcher: Dispatcher, url: string, method: string, op
 
 /** Calls a stand-in that someone else owns. */
 export function createClient(server: Vovserver): Client {
-  const agent = new Agent({ connect: { ca: server.caPem ?? server.leaf?.certPem ?? '' } });
+  const agent = new Agent({ connections: 1, connect: { ca: server.caPem ?? server.leaf?.certPem ?? '' } });
   const tokens = new Map<string, string>();
   const call: Client['call'] = (method, path, options = {}) =>
     fetchOnce(agent, `${server.url}${path}`, method, options);
