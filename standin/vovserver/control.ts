@@ -20,6 +20,35 @@ const newer = <T extends { seq: number }>(entries: readonly T[], query: URLSearc
   return start === 0 ? [...entries] : entries.filter(({ seq }) => seq > start);
 };
 
+interface Check {
+  readonly must: string;
+  readonly holds: (value: unknown) => boolean;
+}
+
+const isBoolean: Check = { must: 'be true or false', holds: (value) => typeof value === 'boolean' };
+const isCount: Check = {
+  must: 'be a number, 0 or more',
+  holds: (value) => Number.isInteger(value) && Number(value) >= 0,
+};
+const isNames: Check = {
+  must: 'be a list of names',
+  holds: (value) => Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string'),
+};
+const oneOf = (...words: readonly string[]): Check => ({
+  must: `be ${words.join(' or ')}`,
+  holds: (value) => words.some((word) => word === value),
+});
+
+/** Throws RangeError that lists every unknown key and every bad value. */
+function checkBody(body: Body, checks: Readonly<Record<string, Check>>): void {
+  const wrong = Object.entries(body).flatMap(([key, value]) => {
+    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
+    if (check === undefined) return [`${key}: unknown; there are ${Object.keys(checks).join(', ')}`];
+    return check.holds(value) ? [] : [`${key}: must ${check.must}`];
+  });
+  if (wrong.length > 0) throw new RangeError(wrong.join('\n'));
+}
+
 function describe(server: Vovserver): object {
   const { url, transport, queueName, profile, faults, caPem, leaf, jobs } = server;
   return { url, transport, queueName, jobs: jobs.size, profile, faults, caPem, spkiPin: leaf?.spkiPin ?? null };
@@ -49,6 +78,16 @@ function setUsers(server: Vovserver, { users, rules }: Body): object {
 }
 
 async function rotate(server: Vovserver, body: Body): Promise<object> {
+  checkBody(body, {
+    hosts: isNames,
+    validity: oneOf('now', 'expired', 'not-yet'),
+    issuer: oneOf('authority', 'intermediate', 'self', 'leaf'),
+    usage: oneOf('server', 'client'),
+    altNames: isBoolean,
+    days: isCount,
+    resume: isBoolean,
+    restart: isBoolean,
+  });
   const leaf = await server.rotate(body as RotateOptions);
   return { certPem: leaf.certPem, spkiPin: leaf.spkiPin };
 }
@@ -75,6 +114,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   'POST /clock': advance,
   'POST /certificate': rotate,
   'POST /restart': async (server, body) => {
+    checkBody(body, { port: isCount, downMs: isCount, jobs: oneOf('kept', 'sleeping', 'vanished') });
     await server.restart(body as RestartOptions);
     return { url: server.url };
   },

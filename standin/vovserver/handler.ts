@@ -21,7 +21,11 @@ export interface HandlerParts {
   readonly loop: ServiceLoop;
   /** For delays of faults and service times. */
   readonly waits: Clock;
+  /** The read-only port: no login, everyone is READONLY, only GET. */
+  readonly guest?: boolean;
 }
+
+const GUEST = { auth: 'ok', caller: { user: 'guest', level: 'READONLY', jti: '' } } as const;
 
 const EMPTY = Buffer.alloc(0);
 /** `maxBufferSize` of vovserver (H-PROTO). */
@@ -58,7 +62,7 @@ function readCall(parts: HandlerParts, request: IncomingMessage, body: Buffer): 
     body,
     address,
     connection: connections.idOf(request.socket),
-    ...authenticate(state, request.headers.authorization, address),
+    ...(parts.guest === true ? GUEST : authenticate(state, request.headers.authorization, address)),
   };
 }
 
@@ -114,7 +118,8 @@ async function work(
     noteLostLogin(parts, call);
     return playFault(wire, rule, null, parts.waits);
   }
-  const reply: Reply = answer(parts.state, call, twistOf(rule));
+  const closed = parts.guest === true && call.method !== 'GET';
+  const reply: Reply = closed ? errorReply(405, 'Method Not Allowed') : answer(parts.state, call, twistOf(rule));
   const busy = parts.loop.serve(reply, parts.picker.faults);
   if (busy !== null) await busy;
   if (rule !== null && !isTwist(rule)) return playFault(wire, rule, reply, parts.waits);

@@ -49,6 +49,8 @@ export interface VovserverOptions {
   readonly leaf?: Leaf;
   /** PEM of authorities; with it, clients must show a certificate of theirs. */
   readonly clientCaPem?: string;
+  /** Also open the read-only port (plain HTTP, no login, GET only) here; 0 for a free one. */
+  readonly readOnlyPort?: number;
 }
 
 export interface RestartOptions {
@@ -85,6 +87,8 @@ export interface Vovserver extends AsyncDisposable {
   /** Empty for ever when it is off. */
   readonly ledger: Ledger;
   readonly stats: Stats;
+  /** The read-only port and its own counters; null when it is not open. */
+  readonly readOnly: { readonly url: string; readonly stats: Stats } | null;
   readonly jobs: JobStore;
   readonly users: Users;
   readonly profile: Profile;
@@ -163,21 +167,20 @@ interface Parts {
   readonly stats: Stats;
   readonly picker: FaultPicker;
   readonly listener: Listener;
+  readonly guests: { readonly listener: Listener; readonly stats: Stats } | null;
   readonly issuer: Issuer;
   readonly waits: Clock;
   readonly clock: { shift(ms: number): void };
   leaf: Leaf | null;
 }
 
-function createParts(options: VovserverOptions, transport: Transport, issuer: Issuer, leaf: Leaf | null): Parts {
-  const clock = createShiftedClock(options.clock ?? systemClock);
-  const waits = options.waits ?? systemClock;
-  const state = createState(options, clock);
+type Shared = Pick<Parts, 'options' | 'state' | 'picker' | 'waits'> & { readonly clock: Clock };
+
+/** Makes one port with its own counters; `guest` for the read-only one. */
+function createPort({ options, state, picker, waits, clock }: Shared, leaf: Leaf | null, guest: boolean) {
   const stats = createStats();
   const connections = createConnections(stats);
-  const picker = createFaultPicker(state.random);
-  picker.set(changeFaults(NO_FAULTS, options.faults ?? {}));
-  const handle = createHandler({ state, stats, connections, picker, waits, loop: createServiceLoop(waits) });
+  const handle = createHandler({ state, stats, connections, picker, waits, guest, loop: createServiceLoop(waits) });
   const { clientCaPem } = options;
   const listener = createListener({
     tls: leaf === null ? null : { leaf, ...(clientCaPem === undefined ? {} : { clientCaPem }) },
@@ -192,7 +195,19 @@ function createParts(options: VovserverOptions, transport: Transport, issuer: Is
       state.ledger?.broken({ at: clock.now(), connection: connections.idOf(socket), code });
     },
   });
-  return { options, transport, state, stats, picker, listener, issuer, waits, clock, leaf };
+  return { listener, stats };
+}
+
+function createParts(options: VovserverOptions, transport: Transport, issuer: Issuer, leaf: Leaf | null): Parts {
+  const clock = createShiftedClock(options.clock ?? systemClock);
+  const waits = options.waits ?? systemClock;
+  const state = createState(options, clock);
+  const picker = createFaultPicker(state.random);
+  picker.set(changeFaults(NO_FAULTS, options.faults ?? {}));
+  const shared = { options, state, picker, waits, clock };
+  const web = createPort(shared, leaf, false);
+  const guests = options.readOnlyPort === undefined ? null : createPort(shared, null, true);
+  return { ...shared, ...web, guests, transport, issuer, leaf };
 }
 
 function setProfile({ state, listener }: Parts, profile: Profile): void {
@@ -204,13 +219,13 @@ function setProfile({ state, listener }: Parts, profile: Profile): void {
 
 async function restart(parts: Parts, { port, downMs = 0, jobs = 'kept' }: RestartOptions): Promise<void> {
   const { state, listener, transport } = parts;
-  await listener.close('reset');
+  await close(parts, 'reset');
   if (downMs > 0) await parts.waits.sleep(downMs);
   state.jobs.settle();
   if (jobs !== 'kept') state.jobs.crash(jobs);
   if (!state.profile.tokensSurviveRestart) state.signer = createSigner();
   if (transport === 'https-selfsigned' && state.profile.newCertificateAtRestart) await rotate(parts, {});
-  await listener.listen(port ?? listener.port);
+  await open(parts, port ?? listener.port);
 }
 
 async function rotate(parts: Parts, options: RotateOptions): Promise<Leaf> {
@@ -245,9 +260,19 @@ function addFault({ picker }: Parts, rule: FaultRule): Disposable {
   return { [Symbol.dispose]: remove };
 }
 
-function urlOf({ transport, options, listener }: Parts): string {
+function urlOf(scheme: string, { options }: Parts, { port }: Listener): string {
   const host = options.host === undefined || options.host === '0.0.0.0' ? '127.0.0.1' : options.host;
-  return `${transport === 'http' ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Ends all ports. */
+async function close({ listener, guests }: Parts, how: 'fin' | 'reset'): Promise<void> {
+  await Promise.all([listener.close(how), guests?.listener.close(how)]);
+}
+
+async function open({ listener, guests, options }: Parts, port: number): Promise<void> {
+  await listener.listen(port);
+  if (guests !== null) await guests.listener.listen(guests.listener.port || (options.readOnlyPort ?? 0));
 }
 
 function present(parts: Parts): Vovserver {
@@ -255,13 +280,17 @@ function present(parts: Parts): Vovserver {
   const ledger = state.ledger ?? createLedger();
   return {
     get url() {
-      return urlOf(parts);
+      return urlOf(transport === 'http' ? 'http' : 'https', parts, listener);
     },
     get port() {
       return listener.port;
     },
     get leaf() {
       return parts.leaf;
+    },
+    get readOnly() {
+      const { guests } = parts;
+      return guests === null ? null : { url: urlOf('http', parts, guests.listener), stats: guests.stats };
     },
     get pin() {
       return parts.leaf?.spkiPin ?? '';
@@ -283,11 +312,11 @@ function present(parts: Parts): Vovserver {
     setFaults: (change) => picker.set(changeFaults(picker.faults, change)),
     addFault: (rule) => addFault(parts, rule),
     rotate: (options = {}) => rotate(parts, options),
-    stop: (how = 'reset') => listener.close(how),
+    stop: (how = 'reset') => close(parts, how),
     restart: (options = {}) => restart(parts, options),
     advance: (ms) => parts.clock.shift(ms),
     reset: () => reset(parts),
-    [Symbol.asyncDispose]: () => listener.close('fin'),
+    [Symbol.asyncDispose]: () => close(parts, 'fin'),
   };
 }
 
@@ -297,6 +326,6 @@ export async function createVovserver(options: VovserverOptions = {}): Promise<V
   const issuer = await createIssuer(options, transport);
   const leaf = transport === 'http' ? null : (options.leaf ?? (await issuer.make()));
   const parts = createParts(options, transport, issuer, leaf);
-  await parts.listener.listen(options.port ?? 0);
+  await open(parts, options.port ?? 0);
   return present(parts);
 }

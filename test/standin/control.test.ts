@@ -129,6 +129,18 @@ describe('the control port', () => {
     assert.equal((await fetch(`${moved}/project`)).status, 200);
   });
 
+  it('refuses a certificate or a restart that cannot be meant', async () => {
+    await using bench = await createBench({ transport: 'https-ca' });
+    const { pin, port } = bench.server;
+    const bad = await bench.ask('POST', '/certificate', { validity: 'never', hosts: [], colour: 'red' });
+    assert.equal(bad.status, 400);
+    for (const word of ['validity', 'hosts', 'colour'])
+      assert.match(String(bad.value.error), new RegExp(`^${word}:`, 'm'));
+    assert.equal((await bench.ask('POST', '/restart', { port: -1 })).status, 400);
+    assert.equal((await bench.ask('POST', '/restart', { jobs: 'gone' })).status, 400);
+    assert.deepEqual([bench.server.pin, bench.server.port], [pin, port]);
+  });
+
   it('resets everything but the JWTs', async () => {
     await using bench = await createBench({ profile: { submitStatus: 201, jobIdType: 'string' } });
     await bench.client.as('alice', 'POST', '/api/v3/jobs', { command: 'x', logfile: 'l', rundir: '/', env: 'BASE' });

@@ -106,6 +106,35 @@ describe('privileges over REST', () => {
   });
 });
 
+describe('the read-only port', () => {
+  it('shows every job without a login, and changes nothing', async () => {
+    await using client = await createPair({ transport: 'https-ca', readOnlyPort: 0 });
+    const id = await submit(client, 'bob', 'a');
+    const { readOnly } = client.server;
+    const url = `${readOnly?.url}/api/v3/jobs/${id}`;
+    assert.match(url, /^http:/);
+    assert.match(await (await fetch(url)).text(), /"bob"/);
+    for (const [method, path, body] of [
+      ['PUT', url, '{"action":"stop"}'],
+      ['DELETE', url, undefined],
+      ['POST', `${readOnly?.url}/api/v3/jobs`, JSON.stringify(job('b'))],
+      ['POST', `${readOnly?.url}/api/v3/token`, 'username=bob&password=pw'],
+    ] as const) {
+      assert.equal((await fetch(path, { method, ...(body === undefined ? {} : { body }) })).status, 405);
+    }
+    assert.equal(client.server.jobs.size, 1);
+    assert.equal(readOnly?.stats.requests, 5);
+    assert.equal(client.server.stats.requests, 2);
+    await client.server.restart();
+    assert.equal(client.server.readOnly?.url, readOnly?.url);
+  });
+
+  it('is not there unless it is asked for', async () => {
+    await using client = await createPair();
+    assert.equal(client.server.readOnly, null);
+  });
+});
+
 describe('security rules', () => {
   const users = { alice: 'pw', bob: { password: 'pw', level: 'ADMIN' as const } };
   it('without rules the level of the user counts', () => {

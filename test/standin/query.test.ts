@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MARKER } from '../../standin/vovserver/index.ts';
+import fc from 'fast-check';
+import { DEFAULT_PROFILE, MARKER } from '../../standin/vovserver/index.ts';
+import { createObjectClass } from '../../standin/vovserver/object-class.ts';
+import { queryReply } from '../../standin/vovserver/query-reply.ts';
 import { type Client, createPair, type QueryBody, submit } from './client.ts';
 
 const query = async (client: Client, parameters: Record<string, string>, user = 'alice'): Promise<QueryBody> =>
@@ -13,6 +16,17 @@ async function prepared(options: Parameters<typeof createPair>[0] = {}): Promise
   await submit(client, 'bob', 'b', { jobclass: 'hercules' });
   await submit(client, 'alice', 'c', { 'priority,sched': 9 });
   return client;
+}
+
+/** A plain reader of RFC 4180. */
+function readCsv(text: string): string[][] {
+  const cell = /(?:"((?:[^"]|"")*)"|([^,\r\n]*))(,|\r\n)/gy;
+  const rows: string[][] = [[]];
+  for (const [, quoted, bare, end] of text.matchAll(cell)) {
+    rows.at(-1)?.push(quoted === undefined ? (bare ?? '') : quoted.replaceAll('""', '"'));
+    if (end !== ',') rows.push([]);
+  }
+  return rows.slice(0, -1);
 }
 
 const ids = (body: QueryBody): number[] => (body.rows ?? []).map(([id]) => Number(id));
@@ -155,6 +169,41 @@ describe('a query', () => {
     assert.equal((await client.as('alice', 'GET', `${path}csv`)).text, 'IDINT,USER\r\n45083,bob\r\n');
     assert.equal((await client.as('alice', 'GET', `${path}csv-noheader`)).text, '45083,bob\r\n');
     assert.equal((await client.as('alice', 'GET', `${path}yaml`)).status, 400);
+  });
+});
+
+describe('any query', () => {
+  const objects = createObjectClass<{ n: number; s: string }>('things', { N: ({ n }) => n, S: ({ s }) => s });
+  const item = fc.record({ n: fc.nat(5), s: fc.string({ maxLength: 6 }) });
+  const columns = objects.fields.map((field) => ({ field, requested: null }));
+
+  it('comes back from its CSV as it went in', () => {
+    fc.assert(
+      fc.property(fc.array(item), (items) => {
+        const result = { query: '', columns, items, isJob: false, single: false };
+        const { body } = queryReply(DEFAULT_PROFILE, result, 'csv-noheader');
+        assert.deepEqual(
+          readCsv(String(body)),
+          items.map(({ n, s }) => [String(n), s]),
+        );
+      }),
+    );
+  });
+
+  it('says how many rows it has, and has no `rows` without any', () => {
+    fc.assert(
+      fc.property(fc.array(item), (items) => {
+        const result = { query: '', columns, items, isJob: false, single: false };
+        const value = JSON.parse(String(queryReply(DEFAULT_PROFILE, result, 'json').body));
+        assert.equal(value.endrow, items.length);
+        assert.equal(value.startrow, items.length === 0 ? 0 : 1);
+        assert.deepEqual(
+          value.rows ?? [],
+          items.map(({ n, s }) => [n, s]),
+        );
+        assert.equal('rows' in value, items.length > 0);
+      }),
+    );
   });
 });
 
