@@ -62,10 +62,10 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
 
   const sweep = clock.every(SWEEP, () => {
     elapsed += SWEEP;
-    for (const link of links.values()) for (const exchange of link.running) exchange.sweep(elapsed);
+    for (const link of links.values()) for (const exchange of link.running.all()) exchange.sweep(elapsed);
     for (const link of ended) {
       if (link.running.size === 0) ended.delete(link);
-      for (const exchange of link.running) exchange.sweep(elapsed);
+      for (const exchange of link.running.all()) exchange.sweep(elapsed);
     }
   });
 
@@ -87,7 +87,7 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
       sweep[Symbol.dispose]();
       for (const link of [...links.values(), ...ended]) {
         link.retire(null);
-        for (const exchange of [...link.running]) exchange.handleEvent();
+        for (const exchange of link.running.all()) exchange.handleEvent();
       }
     },
   };

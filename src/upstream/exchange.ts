@@ -6,6 +6,7 @@ import type { Connection, Pool, Waiter } from './pool.ts';
 import type { UpstreamCall, UpstreamToken } from './ports.ts';
 import { bodyTooLarge, passRequest } from './request-passes.ts';
 import { passResponse } from './response-passes.ts';
+import type { Running } from './running.ts';
 
 /** How one attempt to carry a call ended. */
 export type Outcome =
@@ -28,7 +29,7 @@ export interface Attempt {
   readonly response: ServerResponse;
   readonly pool: Pool;
   /** Attempts under way, for the sweep that ends late ones. */
-  readonly running: Set<Exchange>;
+  readonly running: Running<Exchange>;
   /** End of the whole call, and of the wait for a connection, as `sweep` will tell the time. */
   readonly deadline: number;
   readonly waitUntil: number;
@@ -50,6 +51,7 @@ const aborted = new UpstreamFailure('aborted', 'the caller went away');
  */
 export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   readonly account: string;
+  place = -1;
   readonly #attempt: Attempt;
   #connection: Connection | null = null;
   #controller: Dispatcher.DispatchController | null = null;

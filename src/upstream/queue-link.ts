@@ -8,6 +8,7 @@ import { createTlsMaterial, type TlsMaterial } from '../platform/index.ts';
 import type { Exchange } from './exchange.ts';
 import { createLine, type Line } from './line.ts';
 import type { QueueStatus } from './ports.ts';
+import { Running } from './running.ts';
 import { levelOf, needsPin, policyOf } from './tls-policy.ts';
 
 /** Everything that reaches one queue: its candidates in order, of which one is in use. */
@@ -18,7 +19,7 @@ export interface QueueLink {
   /** Names the server in use; changes with its scheme, host or port. */
   readonly epoch: string;
   /** Attempts under way. */
-  readonly running: Set<Exchange>;
+  readonly running: Running<Exchange>;
   /** Undici's options for a connection to this queue. */
   readonly client: Client.Options;
   /** Takes the next candidate after `failed` could not be reached; it stays in use from then on. */
@@ -48,7 +49,7 @@ const epochOf = (origin: string): string => createHash('sha256').update(origin).
 
 class CandidateLink implements QueueLink {
   readonly config: QueueConfig;
-  readonly running = new Set<Exchange>();
+  readonly running = new Running<Exchange>();
   readonly client: Client.Options;
   line: Line;
   epoch: string;
