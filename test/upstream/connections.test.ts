@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { createRawServer, createRig, queueOf, type RawRequest, reply, until } from './rig.ts';
+
+function openPost(port: number): Socket {
+  const socket = connect(port, '127.0.0.1');
+  socket.write('POST /leaving HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+  return socket;
+}
 
 const accountOf = ({ headers }: RawRequest): string => (headers.get('authorization') ?? '').replace('Bearer:jwt-', '');
 
@@ -139,6 +145,36 @@ describe('connections', () => {
     assert.match(second.detail ?? '', /nothing was executed/);
     assert.equal((await first).code, 'GW_UPSTREAM_TIMEOUT');
     assert.equal(server.requests.length, 1);
+  });
+
+  it('are not given to a caller who left while he waited', async () => {
+    await using holding = await createHoldingServer();
+    const { server, held, flush } = holding;
+    await using rig = await createRig({ queues: [queueOf(server.url, { connections: { perAccount: 1 } })] });
+    const first = rig.call();
+    await until(() => held.length === 1);
+    const leaving = openPost(rig.port);
+    const third = rig.call({ target: '/third' });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    leaving.destroy();
+    await until(() => rig.errors.length === 1);
+    flush();
+    await until(() => held.length === 1);
+    flush();
+    assert.deepEqual([(await first).status, (await third).status], [200, 200]);
+    assert.deepEqual(
+      server.requests.map(({ method, target }) => `${method} ${target}`),
+      ['GET /api/v3/jobs/1', 'GET /third'],
+    );
+  });
+
+  it('reach a server by IPv6 and by name, with the Host that belongs to it', async () => {
+    await using server = await createRawServer((socket) => reply(socket, '{}'));
+    for (const host of ['[::1]', '127.0.0.1', 'localhost']) {
+      await using rig = await createRig({ queues: [queueOf(`http://${host}:${server.port}`)] });
+      assert.equal((await rig.call()).status, 200, host);
+      assert.equal(server.requests.at(-1)?.headers.get('host'), `${host}:${server.port}`);
+    }
   });
 });
 
