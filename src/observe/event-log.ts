@@ -1,5 +1,5 @@
 import type { Log } from './log.ts';
-import { requestLine } from './log-fields.ts';
+import { createQuote, requestText } from './log-fields.ts';
 import type { CertificateRecord, LoginRecord, Report, RequestRecord, UpstreamRecord } from './report.ts';
 
 /** The last moment that a Date can hold, milliseconds since the epoch (ECMA-262, time range). */
@@ -34,10 +34,11 @@ function loginLine(log: Log, record: LoginRecord): void {
 /** Writes the log lines of the events; states that repeat are written when they change. */
 export function createEventLog(log: Log, requests: boolean): EventLog {
   const certificates = new Map<string, string>();
+  const quote = createQuote();
   let storeState = '';
   return {
     requestEnded(record: RequestRecord) {
-      if (requests) log.line(record.status >= 500 ? 'warn' : 'info', () => requestLine(record), 'request');
+      if (requests) log.text(record.status >= 500 ? 'warn' : 'info', () => requestText(record, quote), 'request');
     },
     upstream({ queue, route, method, result, seconds }: UpstreamRecord) {
       if (typeof result === 'number') return;

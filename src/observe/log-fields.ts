@@ -80,12 +80,46 @@ export function eventLine(fields: LogFields): FlatLine {
   return line;
 }
 
-/** The log line of a finished request. */
-export function requestLine(record: RequestRecord): FlatLine {
-  const line: FlatLine = { 'event.action': 'request' };
-  take(line, record, REQUEST_FIELDS);
+/** Short texts that come again with most requests (methods, routes, users), cleaned and quoted once. */
+const QUOTED = 4096;
+const QUOTED_LENGTH = 64;
+
+/** Quotes a text for a JSON line, cleaned; remembers what is likely to come again. */
+export function createQuote(): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const quoted = JSON.stringify(cleanText(text));
+    if (text.length > QUOTED_LENGTH) return quoted;
+    if (known.size >= QUOTED) known.clear();
+    known.set(text, quoted);
+    return quoted;
+  };
+}
+
+/** Fields that differ with every request: remembering them would only fill the memory. */
+const UNIQUE: ReadonlySet<string> = new Set(['requestId', 'path', 'internal']);
+const REQUEST_ROWS = REQUEST_FIELDS.map(({ from, name, type }) => ({
+  from,
+  start: `,${JSON.stringify(name)}:`,
+  type,
+  unique: UNIQUE.has(from),
+}));
+
+/**
+ * The fields of a finished request as the inside of a JSON object, beginning with a comma. Put together by hand, since it
+ * is written for every request: through an object and pino it costs three times as much.
+ */
+export function requestText(record: RequestRecord, quote: (text: string) => string): string {
+  let text = ',"event.action":"request"';
+  for (const { from, start, type, unique } of REQUEST_ROWS) {
+    const value = record[from];
+    if (typeof value !== type) continue;
+    if (typeof value === 'string') text += start + (unique ? JSON.stringify(cleanText(value)) : quote(value));
+    else if (typeof value === 'number' && Number.isFinite(value)) text += start + value;
+  }
   const trace = typeof record.traceparent === 'string' ? TRACEPARENT.exec(record.traceparent)?.[1] : undefined;
-  if (trace !== undefined) line['trace.id'] = trace;
-  if (record.aborted === true) line['vovgw.aborted'] = true;
-  return line;
+  if (trace !== undefined) text += `,"trace.id":"${trace}"`;
+  return record.aborted === true ? `${text},"vovgw.aborted":true` : text;
 }

@@ -14,6 +14,8 @@ export interface Log extends AsyncDisposable {
   readonly logger: Logger;
   /** Writes the flat line that `make` gives, if the level is written at all. */
   line(level: LineLevel, make: () => FlatLine, message: string): void;
+  /** The same for fields that are JSON text already, each with a comma before it. */
+  text(level: LineLevel, make: () => string, message: string): void;
   setLevel(level: LogLevel): void;
   flush(): Promise<void>;
 }
@@ -55,12 +57,15 @@ export function createLog(options: {
   const sink = options.output
     ? writableSink(options.output, options.onLost)
     : createFdSink(1, options.clock, options.onLost);
+  const base = { 'service.name': 'vov-gateway', 'service.version': cleanText(options.version, 64) };
+  const baseText = JSON.stringify(base).slice(1, -1);
+  const timestamp = timestamps(options.clock);
   const logger = pino(
     {
       level: options.level,
-      base: { 'service.name': 'vov-gateway', 'service.version': cleanText(options.version, 64) },
+      base,
       messageKey: 'message',
-      timestamp: timestamps(options.clock),
+      timestamp,
       formatters: { level: (label) => ({ 'log.level': label }) },
     },
     sink,
@@ -80,6 +85,16 @@ export function createLog(options: {
   return {
     logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
     line,
+    text(level, make, message) {
+      if (!logger.isLevelEnabled(level)) return;
+      try {
+        sink.write(
+          `{"log.level":"${level}"${timestamp()},${baseText}${make()},"message":${JSON.stringify(message)}}\n`,
+        );
+      } catch {
+        options.onLost(1);
+      }
+    },
     setLevel(level) {
       logger.level = level;
     },
