@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../src/kernel/index.ts';
@@ -28,10 +29,10 @@ export interface Wire {
 }
 
 async function playRaw({ response, reset }: Wire, socket: Socket, raw: RawAnswer, waits: Clock): Promise<void> {
-  for (const piece of raw.pieces) {
+  for (const [index, piece] of raw.pieces.entries()) {
+    if (index > 0 && raw.ms !== undefined) await waits.sleep(raw.ms);
     if (socket.destroyed) return;
     if (!socket.write(piece)) await drained(socket);
-    if (raw.ms !== undefined) await waits.sleep(raw.ms);
   }
   if (raw.end === 'fin') socket.end();
   else if (raw.end === 'keep')
@@ -82,8 +83,11 @@ export async function playFault(
   waits: Clock,
 ): Promise<number | null> {
   const { response } = wire;
+  if (rule.kind === 'hang') return null;
+  // A request that came before the answer to the last one was over waits for its turn on the connection.
+  if (response.socket === null && !response.req.socket.destroyed) await once(response, 'socket');
   const { socket } = response;
-  if (socket === null || rule.kind === 'hang') return null;
+  if (socket === null) return null;
   if (rule.kind === 'reset-before' || rule.kind === 'reset-after') {
     wire.reset();
     return null;
