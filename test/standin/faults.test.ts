@@ -214,6 +214,22 @@ describe('faults on the wire', () => {
   }
 });
 
+describe('a request that comes before the last answer is over', () => {
+  for (const kind of ['odd-headers', 'slow-body', 'informational-flood', 'reset-mid-body'] as const) {
+    it(`waits for its turn, then plays ${kind} too`, async () => {
+      await using client = await createPair();
+      const jwt = await client.login('alice');
+      client.server.addFault({ kind: 'slow-body', bytes: 20, ms: 2, path: '/project', times: 1 });
+      client.server.addFault({ kind, bytes: 40, ms: 1, count: 2, path: '/version' });
+      using raw = openRaw(client.server);
+      raw.send(rawGet(PATH, jwt) + rawGet('/api/v3/project/1/version', jwt));
+      const text = await raw.until((one) => one.includes('2024.1.0'));
+      assert.equal(text.split('HTTP/1.1 200 OK').length, 3);
+      assert.ok(text.indexOf('"vnc"') < text.lastIndexOf('HTTP/1.1 200 OK'));
+    });
+  }
+});
+
 describe('faults in the answer', () => {
   const status = async (rule: FaultRule, path = PATH) => {
     await using client = await createPair();
