@@ -1,6 +1,16 @@
 import type { Call, ServerState } from './state.ts';
 
-const FORMS = { both: /^bearer\s*[: ]\s*(\S+)$/i, 'colon-only': /^bearer:(\S+)$/i, 'space-only': /^bearer +(\S+)$/i };
+const FORMS = {
+  both: /^([\w-]+)\s*[: ]\s*(\S+)$/,
+  'colon-only': /^([\w-]+):(\S+)$/,
+  'space-only': /^([\w-]+) +(\S+)$/,
+};
+
+/** The JWT of the header when its scheme is `Bearer` or the `token_type` that logins are answered with. */
+function jwtIn({ profile }: ServerState, header: string): string | undefined {
+  const [, scheme, jwt] = FORMS[profile.authorization].exec(header) ?? [];
+  return ['bearer', profile.tokenType.toLowerCase()].includes(scheme?.toLowerCase() ?? '') ? jwt : undefined;
+}
 
 /** Reads the Authorization header: `Bearer:jwt` (tutorial) or `Bearer jwt`, as the profile allows. */
 export function authenticate(
@@ -9,7 +19,7 @@ export function authenticate(
   address: string,
 ): Pick<Call, 'auth' | 'caller'> {
   if (header === undefined) return { auth: 'missing', caller: null };
-  const jwt = FORMS[state.profile.authorization].exec(header)?.[1];
+  const jwt = jwtIn(state, header);
   const issued = jwt === undefined ? null : state.signer.read(jwt);
   if (issued === null) return { auth: 'garbled', caller: null };
   const { sub, jti, lvl } = issued.claims;
