@@ -47,8 +47,8 @@ async function wrk(url: string, seconds: number, connections: number, headers: r
     /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];
   return {
     requestsPerSecond: number(/Requests\/sec:\s+([\d.]+)/),
-    p50Ms: milliseconds(/50%\s+(\S+)/.exec(stdout)?.[1]),
-    p99Ms: milliseconds(/99%\s+(\S+)/.exec(stdout)?.[1]),
+    p50Ms: milliseconds(/^ +50% +(\S+)/m.exec(stdout)?.[1]),
+    p99Ms: milliseconds(/^ +99% +(\S+)/m.exec(stdout)?.[1]),
     errors: number(/Non-2xx or 3xx responses: (\d+)/) + socketErrors.reduce((sum, n) => sum + Number(n), 0),
     requests: number(/(\d+) requests in/),
   };

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ export async function freePort(): Promise<number> {
 /** A child process that can be ended gently, killed, frozen and thawed. */
 export interface Running extends AsyncDisposable {
   readonly child: ChildProcess;
-  /** Lines of standard output so far; the log of a gateway. */
+  /** Lines of standard output so far; a gateway’s go to a file in the stage’s folder. */
   readonly lines: string[];
   kill(): Promise<void>;
   signal(name: NodeJS.Signals): void;
@@ -124,7 +124,10 @@ async function startGateway(config: Record<string, unknown>, folder: string): Pr
   const server = { host: '127.0.0.1', port, drain: { wait: '0s', timeout: '5s' }, ...(config.server as object) };
   await writeFile(configFile, JSON.stringify({ ...config, server, admin: { port: adminPort } }), { mode: 0o600 });
   const args = ['src/main.ts', 'serve', '--config', configFile];
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+  // The log goes to a file: reading it here would take time from what is measured.
+  const log = await open(join(folder, `gateway-${port}.log`), 'a');
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', log.fd, 'inherit'] });
+  await log.close();
   const running = supervise(child);
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   await until('gateway', async () => {
