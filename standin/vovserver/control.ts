@@ -34,6 +34,14 @@ const isNames: Check = {
   must: 'be a list of names',
   holds: (value) => Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string'),
 };
+/** A certificate that was made beforehand, so that its key can be pinned before it is shown. */
+const isLeaf: Check = {
+  must: 'be an object of certPem, keyPem and spkiPin',
+  holds: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    ['certPem', 'keyPem', 'spkiPin'].every((key) => typeof Reflect.get(value, key) === 'string'),
+};
 const oneOf = (...words: readonly string[]): Check => ({
   must: `be ${words.join(' or ')}`,
   holds: (value) => words.some((word) => word === value),
@@ -87,6 +95,7 @@ async function rotate(server: Vovserver, body: Body): Promise<object> {
     days: isCount,
     resume: isBoolean,
     restart: isBoolean,
+    leaf: isLeaf,
   });
   const leaf = await server.rotate(body as RotateOptions);
   return { certPem: leaf.certPem, spkiPin: leaf.spkiPin };
