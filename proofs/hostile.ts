@@ -120,7 +120,7 @@ const PIECES = [
 /** One well-formed request with one to six changes: bytes flipped, cut, doubled, or a piece put in or in place. */
 function mutate(): Buffer {
   let text = pick(WHOLE, '');
-  for (let changes = 1 + below(6); changes > 0; changes--) {
+  for (let changes = 1 + below(1 + below(6)); changes > 0; changes--) {
     const at = below(text.length + 1);
     const end = Math.min(text.length, at + below(40));
     const how = below(5);
