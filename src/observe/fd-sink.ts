@@ -5,7 +5,8 @@ import type { Clock } from '../kernel/index.ts';
 const FLUSH_AFTER = 100;
 const RETRY_AFTER = 20;
 const FLUSH_LIMIT = 2000;
-const BUFFER = 65_536;
+/** Handing a batch to the system costs about as much as five requests: under load the time decides, not the size. */
+const BUFFER = 1_048_576;
 /** A blocked reader must not eat the memory: above it new lines are lost, UTF-16 units. */
 const BACKLOG = 8 * 1024 * 1024;
 

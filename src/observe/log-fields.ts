@@ -98,13 +98,12 @@ export function createQuote(): (text: string) => string {
   };
 }
 
-/** Fields that differ with every request: remembering them would only fill the memory. */
-const UNIQUE: ReadonlySet<string> = new Set(['requestId', 'path', 'internal']);
+/** Texts like a UUID hold nothing to clean, and each comes once: they are not worth remembering. */
+const PLAIN = /^[0-9a-f-]{1,64}$/;
 const REQUEST_ROWS = REQUEST_FIELDS.map(({ from, name, type }) => ({
   from,
   start: `,${JSON.stringify(name)}:`,
   type,
-  unique: UNIQUE.has(from),
 }));
 
 /**
@@ -113,10 +112,10 @@ const REQUEST_ROWS = REQUEST_FIELDS.map(({ from, name, type }) => ({
  */
 export function requestText(record: RequestRecord, quote: (text: string) => string): string {
   let text = ',"event.action":"request"';
-  for (const { from, start, type, unique } of REQUEST_ROWS) {
+  for (const { from, start, type } of REQUEST_ROWS) {
     const value = record[from];
     if (typeof value !== type) continue;
-    if (typeof value === 'string') text += start + (unique ? JSON.stringify(cleanText(value)) : quote(value));
+    if (typeof value === 'string') text += start + (PLAIN.test(value) ? `"${value}"` : quote(value));
     else if (typeof value === 'number' && Number.isFinite(value)) text += start + value;
   }
   const trace = typeof record.traceparent === 'string' ? TRACEPARENT.exec(record.traceparent)?.[1] : undefined;
