@@ -81,9 +81,10 @@ const bobsJob = await until('a job of bob', async () => {
 });
 const BOBS = `/api/v3/jobs/${bobsJob}/COMMAND`;
 
+// None of them, however mutated, asks for bob's job: vovserver shows every job to everyone who asks for it.
 const WHOLE = [
   `GET /api/v3/project/1/version HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer ${tokens.alice}\r\n\r\n`,
-  `GET /api/v3/query?select=id&from=jobs HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer:${tokens.alice}\r\n\r\n`,
+  `GET /api/v3/project/1/project?format=json HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer:${tokens.alice}\r\n\r\n`,
   `POST /api/v3/jobs HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer ${tokens.alice}\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n{"command":"true"}`,
   `POST /api/v3/jobs HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer ${tokens.alice}\r\nTransfer-Encoding: chunked\r\n\r\n12\r\n{"command":"true"}\r\n0\r\n\r\n`,
   'POST /api/v3/token HTTP/1.1\r\nHost: gw\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 27\r\n\r\nusername=alice&password=abc',

@@ -2,8 +2,10 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 const MAPPED_IPV4 = '::ffff:';
 
-/** IPv4 addresses that arrive on an IPv6 socket are shown in their own form. */
-function plainAddress(address: string): string {
+/** IPv4 addresses that arrive on an IPv6 socket are shown in their own form; a zone (RFC 4007) is no part of an address. */
+function plainAddress(written: string): string {
+  const zone = written.indexOf('%');
+  const address = zone === -1 ? written : written.slice(0, zone);
   const tail = address.startsWith(MAPPED_IPV4) ? address.slice(MAPPED_IPV4.length) : address;
   return isIPv4(tail) ? tail : address;
 }

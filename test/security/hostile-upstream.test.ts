@@ -187,7 +187,7 @@ describe('hostile vovserver', () => {
 
   it('what is refused as nonsense is in the log with its reason, and nothing crashed', async () => {
     assert.deepEqual(
-      world.log.filter((line) => line.includes('"event":"internal"')),
+      world.log.filter((line) => line.includes('"event.action":"internal"')),
       [],
     );
   });
