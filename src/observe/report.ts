@@ -15,17 +15,17 @@ export interface RequestRecord {
   readonly path: string;
   readonly status: number;
   /** `GW_…` when the gateway itself answered with an error. */
-  readonly code?: string;
-  readonly internal?: string;
+  readonly code?: string | undefined;
+  readonly internal?: string | undefined;
   readonly seconds: number;
-  readonly upstreamSeconds?: number;
+  readonly upstreamSeconds?: number | undefined;
   readonly bytesOut: number;
   readonly address: string;
-  readonly queue?: string;
-  readonly user?: string;
-  readonly account?: string;
-  readonly tokenId?: string;
-  readonly tokenLabel?: string;
+  readonly queue?: string | undefined;
+  readonly user?: string | undefined;
+  readonly account?: string | undefined;
+  readonly tokenId?: string | undefined;
+  readonly tokenLabel?: string | undefined;
   /** True when the caller went away or its connection was cut before the answer was complete. */
   readonly aborted: boolean;
 }

@@ -14,7 +14,9 @@ export function problemOf(error: GatewayError, requestId: string, vendorShape: b
   };
 }
 
-/** Answers with JSON that no cache may keep. `head` holds further header fields: name, value, … */
+/**
+ * Answers with JSON that no cache may keep. `head` holds further header fields: name, value, … Gives the bytes of the body.
+ */
 export function answerJson(
   res: ServerResponse,
   head: readonly string[],
@@ -22,28 +24,29 @@ export function answerJson(
   contentType: string,
   body: unknown,
   headOnly = false,
-): void {
+): number {
   const text = `${JSON.stringify(body)}\n`;
-  const length = String(Buffer.byteLength(text));
+  const length = Buffer.byteLength(text);
   const cache = head.includes('Cache-Control') ? [] : ['Cache-Control', 'no-store'];
-  res.writeHead(status, [...head, 'Content-Type', contentType, 'Content-Length', length, ...cache]);
+  res.writeHead(status, [...head, 'Content-Type', contentType, 'Content-Length', String(length), ...cache]);
   res.end(headOnly ? undefined : text);
+  return headOnly ? 0 : length;
 }
 
-/** Answers with a problem document, or cuts the connection when an answer has already begun. */
+/** Answers with a problem document, or cuts the connection when an answer has already begun. Gives the bytes of the body. */
 export function answerError(
   res: ServerResponse,
   head: readonly string[],
   error: GatewayError,
   requestId: string,
   options: { vendorShape: boolean; headOnly: boolean },
-): void {
+): number {
   if (res.headersSent || res.destroyed) {
     res.destroy();
-    return;
+    return 0;
   }
   const own = Object.entries(error.headers).flat();
   if (error.retryAfter !== undefined) own.push('Retry-After', String(error.retryAfter));
   const problem = problemOf(error, requestId, options.vendorShape);
-  answerJson(res, [...head, ...own], error.status, 'application/problem+json', problem, options.headOnly);
+  return answerJson(res, [...head, ...own], error.status, 'application/problem+json', problem, options.headOnly);
 }

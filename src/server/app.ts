@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import express, { type Express } from 'express';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import express from 'express';
 import type { Clock, GatewayError } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
 import type { CallerGone } from '../upstream/index.ts';
@@ -57,6 +57,7 @@ function openScope(
     account: null,
     credential: null,
     result: null,
+    bytesOut: 0,
     error: null,
   };
 }
@@ -71,19 +72,23 @@ export interface AppParts {
   readonly onInternal: (error: GatewayError, requestId: string) => void;
 }
 
-/** The Express application: every request opens a scope and walks the column of its door. */
-export function createApp(parts: AppParts): Express {
+/**
+ * Answers every request: it opens a scope and walks the column of its door. The proxied API goes straight to its column;
+ * all else goes through Express, whose routing would only cost time there (docs/decisions, “Express and the hot road”).
+ */
+export function createApp(parts: AppParts): RequestListener {
   const columns = new Map<Door, readonly Step[]>();
   for (const door of ['api', 'token', 'other'] as const) columns.set(door, columnOf(parts.steps, door));
   const correlation = createCorrelation();
+  const carry = (req: IncomingMessage, res: ServerResponse): void => {
+    const scope = openScope(req, res, parts.clock, parts.addresses(), parts.waiting, correlation);
+    void walk(columns.get(scope.door) ?? [], scope, (error) => parts.onInternal(error, scope.meta.requestId));
+  };
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', false);
   app.set('trust proxy', false);
-  app.use((req, res) => {
-    const scope = openScope(req, res, parts.clock, parts.addresses(), parts.waiting, correlation);
-    void walk(columns.get(scope.door) ?? [], scope, (error) => parts.onInternal(error, scope.meta.requestId));
-  });
-  return app;
+  app.use(carry);
+  return (req, res) => (doorOf(req.url ?? '/') === 'api' ? carry(req, res) : app(req, res));
 }

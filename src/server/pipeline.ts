@@ -65,7 +65,7 @@ export async function walk(
     if (error.code === 'GW_INTERNAL') onError(error);
     // An unread body would be taken for the next request: the connection ends with this answer.
     if (!scope.req.complete && !scope.head.includes('Connection')) scope.head.push('Connection', 'close');
-    answerError(scope.res, scope.head, error, scope.meta.requestId, {
+    scope.bytesOut = answerError(scope.res, scope.head, error, scope.meta.requestId, {
       vendorShape: scope.meta.target.startsWith('/api/'),
       headOnly: scope.meta.method === 'HEAD',
     });

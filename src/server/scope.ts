@@ -33,6 +33,8 @@ export interface Scope {
   credential: Credential | null;
   /** Written by: forward. */
   result: ForwardResult | null;
+  /** Bytes of a body that the gateway itself answered with. Written by: whoever answers. */
+  bytesOut: number;
   /** The error that the gateway answered with. Written by: the pipeline's runner. */
   error: GatewayError | null;
 }

@@ -27,8 +27,9 @@ class Gone implements CallerGone {
 /** Path without query, bounded, for the log. */
 const logPath = (target: string): string => target.split('?', 1)[0]?.slice(0, 200) ?? '';
 
+/** Made for every request, so one literal of one shape. */
 function record(report: Report, clock: Clock, scope: Scope, aborted: boolean): void {
-  const { meta, caller, account, error, result } = scope;
+  const { meta, caller, error, result } = scope;
   report.requestEnded({
     door: scope.door,
     requestId: meta.requestId,
@@ -36,17 +37,19 @@ function record(report: Report, clock: Clock, scope: Scope, aborted: boolean): v
     method: meta.method,
     route: scope.route?.template ?? 'none',
     path: logPath(meta.target),
-    status: scope.res.headersSent ? scope.res.statusCode : 499,
+    status: scope.res.headersSent ? scope.res.statusCode : 0,
     seconds: (clock.now() - meta.startedAt) / 1000,
-    bytesOut: result?.bytesOut ?? 0,
+    upstreamSeconds: result?.seconds,
+    bytesOut: result?.bytesOut ?? scope.bytesOut,
     address: meta.address,
+    queue: scope.queue ?? undefined,
+    user: caller?.identity.user,
+    account: scope.account?.name,
+    tokenId: caller?.tokenId,
+    tokenLabel: caller?.tokenLabel,
+    code: error?.code,
+    internal: error?.internal,
     aborted,
-    ...(result === null ? {} : { upstreamSeconds: result.seconds }),
-    ...(error === null ? {} : { code: error.code }),
-    ...(error?.internal === undefined ? {} : { internal: error.internal }),
-    ...(scope.queue === null ? {} : { queue: scope.queue }),
-    ...(caller === null ? {} : { user: caller.identity.user, tokenId: caller.tokenId, tokenLabel: caller.tokenLabel }),
-    ...(account === null ? {} : { account: account.name }),
   });
 }
 

@@ -21,6 +21,12 @@ export function createExchangeToken(endpoint: TokenEndpoint, guard: AttemptGuard
     const form = endpoint.parse(req.headers['content-type'], await readBody(req, FORM_BYTES));
     const granted = await guard.around(scope, form.tokenId, () => endpoint.exchange(form, scope.queue ?? ''));
     scope.caller = granted.caller;
-    answerJson(res, [...scope.head, ...Object.entries(granted.headers).flat()], 200, 'application/json', granted.json);
+    scope.bytesOut = answerJson(
+      res,
+      [...scope.head, ...Object.entries(granted.headers).flat()],
+      200,
+      'application/json',
+      granted.json,
+    );
   };
 }
