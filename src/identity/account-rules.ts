@@ -16,12 +16,13 @@ export interface AccountRules {
 export function createAccountRules(config: Config['identity']): AccountRules {
   const rules = config.rules.map(createRule);
   const groupsOf = groupsByUser(config.groups);
+  const sharedNames = new Set(config.rules.flatMap(({ shared }) => shared ?? []));
   const decided = new WeakMap<Identity, Map<string, AccountDecision>>();
   return {
     accountFor(identity, queue) {
       const known = decided.get(identity)?.get(queue);
       if (known !== undefined) return known;
-      const decision = decide(rules, identity, queue);
+      const decision = decide(rules, sharedNames, identity, queue);
       const ofIdentity = decided.get(identity) ?? new Map<string, AccountDecision>();
       decided.set(identity, ofIdentity.set(queue, decision));
       return decision;
@@ -38,21 +39,36 @@ function groupsByUser(groups: Config['identity']['groups']): ReadonlyMap<string,
   return byUser;
 }
 
-function decide(rules: readonly Rule[], identity: Identity, queue: string): AccountDecision {
+function decide(
+  rules: readonly Rule[],
+  sharedNames: ReadonlySet<string>,
+  identity: Identity,
+  queue: string,
+): AccountDecision {
   const fault = userNameFault(identity.user);
   if (fault !== null) return { kind: 'none', reason: fault, rule: null };
   for (const [index, rule] of rules.entries()) {
     const groups = rule.match(identity, queue);
-    if (groups !== null) return apply(rule, index, groups, queue);
+    if (groups !== null) return apply(rule, index, groups, sharedNames, queue);
   }
   return { kind: 'none', reason: 'no rule fits', rule: null };
 }
 
-function apply(rule: Rule, index: number, groups: readonly string[], queue: string): AccountDecision {
+function apply(
+  rule: Rule,
+  index: number,
+  groups: readonly string[],
+  sharedNames: ReadonlySet<string>,
+  queue: string,
+): AccountDecision {
   const { account, shared } = rule.config;
   const template = shared ?? account;
   if (template === undefined) return { kind: 'none', reason: 'the rule denies an account', rule: index };
   const name = shared ?? accountName(template, groups);
+  // A user who happens to be called like a service account must not become it.
+  if (shared === undefined && sharedNames.has(name)) {
+    return { kind: 'none', reason: `the rule gives “${name}”, which is a shared account`, rule: index };
+  }
   if (isAccountName(name)) {
     return { kind: 'account', account: { queue, name, shared: shared !== undefined }, rule: index };
   }

@@ -260,3 +260,18 @@ describe('account rules as a whole', () => {
     );
   });
 });
+
+describe('shared accounts', () => {
+  const rules = rulesOf([
+    { match: { group: 'contractors' }, shared: 'svc' },
+    { match: { userPattern: '([a-z]+)' }, account: '$1' },
+  ]);
+
+  it('are reached through their rule only: a user of the same name has no account', () => {
+    const member = rules.accountFor(user('eve', ['contractors']), 'q');
+    assert.deepEqual(member.kind === 'account' && member.account, { queue: 'q', name: 'svc', shared: true });
+    const namesake = rules.accountFor(user('svc'), 'q');
+    assert.equal(namesake.kind, 'none');
+    assert.match(namesake.kind === 'none' ? namesake.reason : '', /shared account/);
+  });
+});

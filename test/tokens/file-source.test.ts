@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { GatewayError, Secret, systemClock } from '../../src/kernel/index.ts';
+import { type Account, GatewayError, Secret, systemClock } from '../../src/kernel/index.ts';
 import type { CredentialSource } from '../../src/tokens/index.ts';
 import { createFileSource, isFileName } from '../../src/tokens/sources/file-source.ts';
 import { passwordIn, readSecretFile } from '../../src/tokens/sources/secret-file.ts';
@@ -30,14 +30,18 @@ async function createFolder(): Promise<Folder> {
   };
 }
 
-const passwordOf = async (source: CredentialSource, name: string): Promise<string | undefined> =>
-  (await source.find(accountOf(name)))?.secret.reveal();
+const passwordOf = async (source: CredentialSource, account: string | Account): Promise<string | undefined> =>
+  (await source.find(typeof account === 'string' ? accountOf(account) : account))?.secret.reveal();
 
 /** The error of a source; its caller learns the account, the log the file and the mend. */
-async function faultOf(source: CredentialSource, name: string): Promise<{ detail: string; internal: string }> {
-  const error = await source.find(accountOf(name)).catch((thrown: unknown) => thrown);
+async function faultOf(
+  source: CredentialSource,
+  account: string | Account,
+): Promise<{ detail: string; internal: string }> {
+  const asked = typeof account === 'string' ? accountOf(account) : account;
+  const error = await source.find(asked).catch((thrown: unknown) => thrown);
   assert.ok(error instanceof GatewayError && error.code === 'GW_CREDENTIAL_UNAVAILABLE', String(error));
-  assert.match(error.detail, new RegExp(`account ${name} on queue main`));
+  assert.match(error.detail, new RegExp(`account ${asked.name} on queue main`));
   return { detail: error.detail, internal: error.internal ?? '' };
 }
 
@@ -224,24 +228,27 @@ describe('the content of a secret file', () => {
 });
 
 describe('the shared source', () => {
+  const SVC = { ...accountOf('svc'), shared: true };
+
   it('knows its one account', async () => {
     await using folder = await createFolder();
     await folder.write('password', 'secret\n');
     const passwordFile = join(folder.dir, 'password');
     const source = createSharedSource({ account: 'svc', passwordFile, versionKey, clock: systemClock });
-    assert.equal(await passwordOf(source, 'svc'), 'secret');
+    assert.equal(await passwordOf(source, SVC), 'secret');
     assert.equal(await source.find(accountOf('alice')), null);
+    assert.equal(await source.find(accountOf('svc')), null, 'an account of its own that is called alike');
     await folder.write('password', 'changed\n');
-    assert.equal(await passwordOf(source, 'svc'), 'changed');
+    assert.equal(await passwordOf(source, SVC), 'changed');
     await source[Symbol.asyncDispose]();
-    assert.equal(await passwordOf(source, 'svc'), 'changed');
+    assert.equal(await passwordOf(source, SVC), 'changed');
   });
 
   it('says which file is missing', async () => {
     await using folder = await createFolder();
     const passwordFile = join(folder.dir, 'absent');
     const source = createSharedSource({ account: 'svc', passwordFile, versionKey, clock: systemClock });
-    const { internal } = await faultOf(source, 'svc');
+    const { internal } = await faultOf(source, SVC);
     assert.ok(internal.includes(passwordFile));
     assert.match(internal, /no such file; .*credentials\[\]\.passwordFile/);
   });

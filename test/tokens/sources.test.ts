@@ -58,7 +58,9 @@ describe('the configured credential sources', () => {
       ['shared svc', 'exec echo', `file ${join(sourced.dir, 'files')}`],
     );
     const passwords = await Promise.all(
-      sourced.sources().map(async (source) => (await source.find(accountOf('svc')))?.secret.reveal()),
+      sourced
+        .sources()
+        .map(async (source) => (await source.find({ ...accountOf('svc'), shared: true }))?.secret.reveal()),
     );
     assert.deepEqual(passwords, ['from shared', 'from exec', undefined]);
   });

@@ -20,7 +20,8 @@ export function createSharedSource(options: SharedSourceOptions): CredentialSour
   return {
     name: `shared ${known}`,
     async find(account) {
-      if (account.name !== known) return null;
+      // A rule that gives a user this name as an account of its own gets nothing from here.
+      if (account.name !== known || !account.shared) return null;
       try {
         read = await readSecretFile(passwordFile, read, clock.now());
         if (read !== null) return toPassword(read.secret.reveal(), account, versionKey);
