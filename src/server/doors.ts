@@ -26,6 +26,9 @@ export interface DoorParts {
   readonly clock: Clock;
 }
 
+/** While closing, connections that fell idle are closed this often, in milliseconds. */
+const SWEEP_MS = 50;
+
 async function openAdmin(config: Config['admin'], handler: RequestListener) {
   const server = createServer(handler);
   await new Promise<void>((resolve, reject) => {
@@ -60,8 +63,12 @@ export async function openDoors(config: Config, parts: DoorParts): Promise<Doors
     const limit = parts.clock.after(limitMs, () => {
       for (const listener of listeners) listener.cut();
     });
+    // A connection whose last answer was under way when closing began is kept alive by Node.
+    const sweep = parts.clock.every(SWEEP_MS, () => {
+      for (const listener of listeners) listener.closeIdle();
+    });
     await Promise.all(listeners.map((listener) => listener.close()));
-    limit[Symbol.dispose]();
+    for (const timer of [limit, sweep]) timer[Symbol.dispose]();
     material?.[Symbol.dispose]();
   };
   const open = async (port: number): Promise<number> => {

@@ -15,6 +15,8 @@ export interface Listener {
   readonly port: number;
   /** Stops accepting; resolves when the last connection has ended. Idle ones are closed at once. */
   close(): Promise<void>;
+  /** Closes connections that serve no request right now. */
+  closeIdle(): void;
   /** Cuts whatever is still open. */
   cut(): void;
 }
@@ -141,6 +143,7 @@ export async function createListener(
         server.close(() => resolve());
         server.closeIdleConnections();
       }),
+    closeIdle: () => server.closeIdleConnections(),
     cut: () => {
       for (const socket of sockets) socket.destroy();
     },
