@@ -138,6 +138,7 @@ export class Forwarder {
       const outcome = await this.#attempt(link, line, trip);
       if (outcome.kind === 'answered') {
         const { status, bytesOut, broken } = outcome;
+        if (status === 403 && !trip.renewed) line.doubt({ token: trip.token, renew: () => trip.renew() });
         const seconds = this.#secondsSince(trip.startedAt);
         return { status, bytesOut, seconds, renewed: trip.renewed, complete: broken === null };
       }

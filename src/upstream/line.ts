@@ -8,7 +8,7 @@ import { type Asker, createNameGate, isDue, type NameGate } from './name-gate.ts
 import { type Opened, openSocket } from './open-socket.ts';
 import { createPool, type Pool } from './pool.ts';
 import type { QueueStatus, UpstreamToken } from './ports.ts';
-import { NAME_PATH } from './queue-name.ts';
+import { judgeName, NAME_PATH } from './queue-name.ts';
 import { callOnce, type Opener, type SmallAnswer } from './small-call.ts';
 import { levelOf, type SeenCertificate, type TlsPolicy } from './tls-policy.ts';
 
@@ -28,6 +28,8 @@ type OpenDone = Parameters<Opener>[0];
 
 /** Milliseconds between two looks at a server that failed its policy, while calls ask for it. */
 const RECHECK_TLS = 1000;
+/** Milliseconds between two questions whether a JWT is dead. */
+const REDOUBT = 5000;
 
 /** One server of a queue under one TLS policy: its connections and what is known of it. */
 export class Line {
@@ -44,6 +46,7 @@ export class Line {
   #seen: SeenCertificate | null = null;
   #lastHandshake = Number.NEGATIVE_INFINITY;
   #retired = false;
+  readonly #doubted = new WeakMap<UpstreamToken, number>();
   #probing: Promise<void> | null = null;
   #probeTimer: Disposable | null = null;
 
@@ -101,6 +104,22 @@ export class Line {
   async admitPassword(): Promise<void> {
     await this.#admitTls();
     this.#name.throwIfWrong();
+  }
+
+  /**
+   * After a 403, which may stand for a missing privilege or for a dead JWT: asks, beside the call, for what every account
+   * may read, and has a dead JWT renewed for the calls to come.
+   */
+  doubt({ token, renew }: Asker): void {
+    const { queue, clock } = this.#options;
+    const last = this.#doubted.get(token);
+    if (!queue.checkName || (last !== undefined && !isDue(clock, last, REDOUBT))) return;
+    this.#doubted.set(token, clock.now());
+    const decide = async (): Promise<void> => {
+      if (judgeName(queue.name, await this.#askName(token)).kind === 'unauthorized') await renew();
+    };
+    // Whoever calls next meets the same fault in its own call.
+    decide().catch(() => undefined);
   }
 
   /** Opens a connection beside the pool, for calls of the gateway itself. The policy holds there, too. */

@@ -30,7 +30,8 @@ export function judgeName(name: string, answer: SmallAnswer): NameVerdict {
     return { kind: 'refused', error, hold: false };
   }
   const { status, contentType, body } = answer;
-  if (status === 401) return { kind: 'unauthorized' };
+  // Which of the two vovserver answers to a dead JWT, no public page says; every account may read the project.
+  if (status === 401 || status === 403) return { kind: 'unauthorized' };
   if (status >= 500) {
     const error = new GatewayError('GW_UPSTREAM_DOWN', `vovserver answers with status ${status} and is not used yet.`, {
       retryAfter: 5,
@@ -46,5 +47,5 @@ export function judgeName(name: string, answer: SmallAnswer): NameVerdict {
   }
   const what = jsonObject(body) === null ? describeNonJson(contentType, status) : `status ${status} without a name`;
   const error = new GatewayError('GW_UPSTREAM_INVALID', `Asked for its queue name, the server sent ${what}.`);
-  return { kind: 'refused', error, hold: status !== 403 };
+  return { kind: 'refused', error, hold: true };
 }

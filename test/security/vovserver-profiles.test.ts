@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createSelfSigned } from '../../standin/certificates.ts';
 import { DEFAULT_PROFILE, PROFILE_CHOICES, type Profile } from '../../standin/vovserver/profile.ts';
+import { eventually } from '../world/eventually.ts';
 import { freePort } from '../world/redis-process.ts';
 import { createWorld, type World, type WorldOptions } from '../world/world.ts';
 
@@ -29,6 +30,7 @@ const VALUES: { readonly [K in keyof Profile]?: readonly Profile[K][] } = {
   forgetDoneMs: [0, 3_600_000],
   forgetOthersMs: [0, 3_600_000],
 };
+const NAME_PATH = '/api/v3/project/1/project';
 const TLS_SWITCHES: ReadonlySet<string> = new Set(['plainHttp', 'minTls', 'maxTls', 'newCertificateAtRestart']);
 const valuesOf = (key: keyof Profile): readonly unknown[] => PROFILE_CHOICES[key] ?? VALUES[key] ?? [];
 const REST_OF_WORLD = {
@@ -83,18 +85,43 @@ describe('profile of vovserver', () => {
     }
   }
 
-  for (const unauthenticatedStatus of [401] as const) {
-    for (const unauthenticatedBody of valuesOf('unauthenticatedBody') as ('json' | 'html' | 'empty')[]) {
-      it(`a restart that ends all JWTs, then ${unauthenticatedStatus} with ${unauthenticatedBody}`, async () => {
-        await using world = await worldWith({ unauthenticatedStatus, unauthenticatedBody });
-        const token = await world.token('alice');
-        await flow(world, token);
-        await world.vovserver.restart();
-        const [first] = await flow(world, token);
-        assert.equal(first?.status, 200, first?.body);
-        assert.equal(world.vovserver.ledger.jobs.length, 2);
+  for (const unauthenticatedBody of valuesOf('unauthenticatedBody') as ('json' | 'html' | 'empty')[]) {
+    it(`a restart that ends all JWTs, told by 401 with ${unauthenticatedBody}, is met by nobody`, async () => {
+      await using world = await worldWith({ unauthenticatedStatus: 401, unauthenticatedBody });
+      const token = await world.token('alice');
+      await flow(world, token);
+      await world.vovserver.restart();
+      const [first] = await flow(world, token);
+      assert.equal(first?.status, 200, first?.body);
+      assert.equal(world.vovserver.ledger.jobs.length, 2);
+    });
+
+    it(`told by 403 with ${unauthenticatedBody}, it is found out by the first who meets it`, async () => {
+      await using world = await worldWith({ unauthenticatedStatus: 403, unauthenticatedBody });
+      const token = await world.token('alice');
+      await flow(world, token);
+      await world.vovserver.restart();
+      const first = await world.call('POST', '/api/v3/jobs', { token, json: newJob() });
+      assert.equal(first.status, 403, 'vovserver’s own answer, which may be meant');
+      await first.arrayBuffer();
+      await eventually('the dead JWT is replaced', async () => {
+        const next = await world.call('GET', '/api/v3/project/1/version', { token });
+        await next.arrayBuffer();
+        return next.status === 200;
       });
-    }
+      assert.equal((await flow(world, token))[0]?.status, 200);
+      assert.equal(world.vovserver.ledger.jobs.length, 2, 'nothing was sent a second time');
+    });
+
+    it(`an outage that ends all JWTs, told by 403 with ${unauthenticatedBody}, is met by nobody after it`, async () => {
+      await using world = await worldWith({ unauthenticatedStatus: 403, unauthenticatedBody });
+      const token = await world.token('alice');
+      await flow(world, token);
+      await world.vovserver.stop();
+      assert.equal((await flow(world, token))[0]?.status, 503);
+      await world.vovserver.restart();
+      assert.equal((await flow(world, token))[0]?.status, 200);
+    });
   }
 
   for (const badLoginStatus of valuesOf('badLoginStatus') as (400 | 401 | 403)[]) {
@@ -110,6 +137,23 @@ describe('profile of vovserver', () => {
       assert.equal(world.vovserver.ledger.logins.filter(({ user }) => user === 'alice').length, 1);
     });
   }
+
+  it('a privilege that is missing, told by 403, costs no login', async () => {
+    await using world = await worldWith({ denial: '403' });
+    const [alice, bob] = [await world.token('alice'), await world.token('bob')];
+    const made = (await (await world.call('POST', '/api/v3/jobs', { token: alice, json: newJob() })).json()) as {
+      jobid: number;
+    };
+    const asked = () => world.vovserver.ledger.requests.filter(({ target }) => target === NAME_PATH).length;
+    const before = asked();
+    for (let i = 0; i < 20; i++) {
+      const stop = { token: bob, json: { action: 'stop' } };
+      assert.equal((await world.call('PUT', `/api/v3/jobs/${made.jobid}`, stop)).status, 403);
+    }
+    await eventually('the JWT was looked at', () => asked() > before);
+    assert.equal(asked(), before + 1, 'once in a while, not for every denial');
+    assert.equal(world.vovserver.ledger.logins.filter(({ user }) => user === 'bob').length, 1);
+  });
 
   for (const denial of valuesOf('denial') as Profile['denial'][]) {
     it(`a privilege that is missing, told by ${denial}, stays the caller's affair`, async () => {
