@@ -17,6 +17,9 @@ const { values } = parseArgs({
 const SUBJECT_CORE = '0';
 const LOAD_CORE = '1';
 const PATH = '/api/v3/jobs/45080';
+const RIVAL = 'express + http-proxy-middleware';
+/** Seconds that each contender gets to be compiled, before anything counts. */
+const WARM_UP = 6;
 
 interface Contender {
   readonly name: string;
@@ -32,7 +35,7 @@ const median = (loads: readonly Load[]): Load => {
 };
 
 function print(results: readonly { name: string; load: Load }[]): void {
-  const rival = results.find(({ name }) => name.startsWith('express +'))?.load.requestsPerSecond ?? Number.NaN;
+  const rival = results.find(({ name }) => name === RIVAL)?.load.requestsPerSecond ?? Number.NaN;
   const head = ['', 'requests/s', 'p50 ms', 'p99 ms', 'errors', '× express + http-proxy-middleware'];
   const rows = results.map(({ name, load: l }) => [
     name,
@@ -54,13 +57,15 @@ execFileSync('taskset', ['-pc', LOAD_CORE, String(process.pid)], { stdio: 'ignor
 await using upstream = await startSubject('upstream.ts', [], LOAD_CORE);
 const target = `http://127.0.0.1:${upstream.port}`;
 await using hpm = await startSubject('express-hpm.ts', [target], SUBJECT_CORE);
+await using tuned = await startSubject('express-hpm.ts', [target, 'agent'], SUBJECT_CORE);
 await using fastify = await startSubject('fastify-proxy.ts', [target], SUBJECT_CORE);
 await using undici = await startSubject('node-undici.ts', [target], SUBJECT_CORE);
 await using gateway = await startGatewaySubject(target, SUBJECT_CORE, LOAD_CORE);
 const bare = (name: string, subject: Subject): Contender => ({ name, port: subject.port, headers: {} });
 const contenders: readonly Contender[] = [
   bare('the upstream directly', upstream),
-  bare('express + http-proxy-middleware', hpm),
+  bare(RIVAL, hpm),
+  bare(`${RIVAL}, own agent`, tuned),
   bare('@fastify/http-proxy', fastify),
   bare('node:http + undici', undici),
   { name: 'vov-gateway, everything on', port: gateway.port, headers: { Authorization: `Bearer ${gateway.token}` } },
@@ -70,7 +75,7 @@ const options = { connections: Number(values.connections), core: LOAD_CORE };
 for (let round = 0; round <= Number(values.rounds); round++) {
   for (const { name, port, headers } of contenders) {
     // Round 0 warms up and does not count.
-    const seconds = round === 0 ? 2 : Number(values.seconds);
+    const seconds = round === 0 ? WARM_UP : Number(values.seconds);
     const measured = await load(`http://127.0.0.1:${port}${PATH}`, { ...options, seconds, headers });
     if (round > 0) loads.set(name, [...(loads.get(name) ?? []), measured]);
   }

@@ -16,6 +16,9 @@ function helmetHeaders(overTls: boolean): readonly string[] {
     },
     strictTransportSecurity: overTls ? { maxAge: 31_536_000, includeSubDomains: false } : false,
     xFrameOptions: { action: 'deny' },
+    // What only means something on a page is left out: every header costs each answer its share.
+    xXssProtection: false,
+    referrerPolicy: false,
     originAgentCluster: false,
     xDnsPrefetchControl: false,
     xDownloadOptions: false,
