@@ -9,8 +9,8 @@ const JOB_ID = /^[0-9]{1,12}$/;
 
 /**
  * Decides a checked path (see `checkTarget`) below `/api/v3/`: the table first, then an unlisted read as `other`. Throws
- * GW_BAD_PATH for a job id that is none, GW_METHOD_NOT_ALLOWED with Allow, GW_ROUTE_CLOSED for an unlisted write, and
- * GW_NOT_FOUND for any other path.
+ * GW_BAD_PATH for a job id that is none and for a route that the gateway itself answers, GW_METHOD_NOT_ALLOWED with
+ * Allow, GW_ROUTE_CLOSED for an unlisted write, and GW_NOT_FOUND for any other path.
  */
 export function decideRoute(table: RouteTable, method: string, path: string): RouteDecision {
   if (!isApiPath(path)) throw new GatewayError('GW_NOT_FOUND', 'Only paths under /api/v3/ are served here.');
@@ -21,6 +21,7 @@ export function decideRoute(table: RouteTable, method: string, path: string): Ro
   collectEnds(table.root, segments, 0, ends);
   for (const end of ends) {
     const decision = end.routes.get(wanted);
+    if (decision?.own === true) throw otherSpelling(method, decision.template);
     if (decision !== undefined) return decision;
   }
   if (ends.length > 0) throw methodNotAllowed(method, allowedBy(ends));
@@ -45,6 +46,11 @@ function checkJobId(segments: readonly string[]): void {
   const id = segments[1];
   if (segments[0] !== 'jobs' || id === undefined || JOB_ID.test(id)) return;
   throw new GatewayError('GW_BAD_PATH', 'The job id in /api/v3/jobs/{id} must be 1 to 12 digits, for example 45080.');
+}
+
+/** Only the exact target opens the gateway's own door; vovserver must never see another spelling of it. */
+function otherSpelling(method: string, template: string): GatewayError {
+  return new GatewayError('GW_BAD_PATH', `The gateway answers ${method} ${template} itself; spell it exactly so.`);
 }
 
 function allowedBy(ends: readonly RouteNode[]): string {

@@ -44,11 +44,11 @@ describe('the known routes', () => {
     });
   }
 
-  it('answers the token endpoint itself', () => {
+  it('never lets the token endpoint through to vovserver, however it is spelled', () => {
     for (const path of ['/api/v3/token', '/api/v3/token/']) {
-      const decision = decideRoute(table, 'POST', path);
-      assert.equal(decision.own, true);
-      assert.equal(decision.class, 'login');
+      const error = refusal('POST', path);
+      assert.equal(error.code, 'GW_BAD_PATH');
+      assert.match(error.detail, /POST \/api\/v3\/token /);
     }
   });
 
@@ -181,7 +181,7 @@ describe('routes that the configuration opens', () => {
 
   it('does not let a listing weaken a known route', () => {
     assert.equal(decideRoute(routes, 'PUT', '/api/v3/jobs/1').class, 'control');
-    assert.equal(decideRoute(routes, 'POST', '/api/v3/token').own, true);
+    assert.equal(refusal('POST', '/api/v3/token', routes).code, 'GW_BAD_PATH');
   });
 
   it('does not take an empty segment for a variable', () => {
