@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Secret } from '../kernel/index.ts';
+import { messageOf, Secret } from '../kernel/index.ts';
 import type { ConfigResult, Fault } from './fault.ts';
 import type { Config } from './schema.ts';
 
@@ -23,6 +23,7 @@ export interface ConfigWatcherOptions {
   /** What the process was started with. */
   readonly first: ConfigResult & { readonly ok: true };
   readonly watch: WatchFiles;
+  /** May throw when the configuration cannot be put into effect: that counts as a fault. */
   readonly onChange: (change: ConfigChange, warnings: readonly string[]) => void;
   /** The new state of the files has faults; the last good configuration stays in use. */
   readonly onFault: (faults: readonly Fault[]) => void;
@@ -71,6 +72,13 @@ const keepMade = (
   return { ...next, config: Object.freeze({ ...next.config, secrets }) };
 };
 
+/** What no check could foresee, for example a certificate file that holds none. */
+const unusable = (changed: readonly string[], error: unknown): Fault => ({
+  path: changed.join(', '),
+  reason: `cannot be put into effect: ${messageOf(error)}`,
+  mend: 'Correct it, then send SIGHUP.',
+});
+
 /**
  * Keeps the configuration up to date: on a change of its files, or when asked, it validates, swaps and keeps the last
  * good one. Nothing is told when nothing changed.
@@ -90,12 +98,21 @@ export function createConfigWatcher(options: ConfigWatcherOptions): ConfigWatche
     }
     const next = keepMade(good, result);
     const changed = differing(good.config, next.config);
-    good = next;
     // Files that are back to what is in use change nothing, but their faults are over.
-    if (changed.length === 0 && !faulty) return true;
-    faulty = false;
+    if (changed.length === 0 && !faulty) {
+      good = next;
+      return true;
+    }
     const live = changed.filter((section) => !NEED_RESTART.has(section));
-    onChange({ config: next.config, changed, live, restart: bound(first.config, next.config) }, next.warnings);
+    try {
+      onChange({ config: next.config, changed, live, restart: bound(first.config, next.config) }, next.warnings);
+    } catch (error) {
+      faulty = true;
+      onFault([unusable(changed, error)]);
+      return false;
+    }
+    good = next;
+    faulty = false;
     return true;
   };
   let watching = watch(files, reload);

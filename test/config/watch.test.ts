@@ -18,7 +18,7 @@ const good = (patch: Record<string, unknown> = {}, files: readonly string[] = ['
 };
 
 /** A watcher on a file system of one's own: `change` is what the files say next. */
-function createFixture(first: Good) {
+function createFixture(first: Good, apply: (change: ConfigChange) => void = () => undefined) {
   const changes: ConfigChange[] = [];
   const faults: (readonly Fault[])[] = [];
   const watched: (readonly string[])[] = [];
@@ -34,7 +34,10 @@ function createFixture(first: Good) {
       touch = onChange;
       return { [Symbol.dispose]: () => void open-- };
     },
-    onChange: (change) => void changes.push(change),
+    onChange(change) {
+      apply(change);
+      changes.push(change);
+    },
     onFault: (found) => void faults.push(found),
   });
   return {
@@ -101,6 +104,21 @@ describe('createConfigWatcher', () => {
     assert.equal(fixture.watcher.current.log.level, 'warn');
     fixture.change(good({ log: { level: 'error' } }));
     assert.equal(fixture.watcher.current.log.level, 'error');
+  });
+
+  it('keeps the last good one when the new one cannot be put into effect, and tries it again when asked', () => {
+    let broken = true;
+    const fixture = createFixture(good({ log: { level: 'warn' } }), () => {
+      if (broken) throw new Error('/ca.pem: holds no PEM certificate');
+    });
+    fixture.change(good({ log: { level: 'error' } }));
+    assert.equal(fixture.watcher.current.log.level, 'warn');
+    assert.match(fixture.faults[0]?.[0]?.reason ?? '', /holds no PEM certificate/);
+    assert.equal(fixture.faults[0]?.[0]?.path, 'log');
+    broken = false;
+    assert.equal(fixture.watcher.reload(), true);
+    assert.equal(fixture.watcher.current.log.level, 'error');
+    assert.deepEqual(fixture.changes.at(-1)?.changed, ['log']);
   });
 
   it('reloads when asked, and says whether the files are good', () => {
