@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { GatewayError, messageOf } from '../kernel/index.ts';
-import { codeOf, type FailureKind, kindOf, type SendFailure, UpstreamFailure } from './failure.ts';
+import { codeOf, type FailureKind, isSafe, kindOf, type SendFailure, UpstreamFailure } from './failure.ts';
 import type { Connection, Pool, Waiter } from './pool.ts';
 import type { UpstreamCall, UpstreamToken } from './ports.ts';
 import { bodyTooLarge, passRequest } from './request-passes.ts';
@@ -40,6 +40,8 @@ export interface Attempt {
 const MAX_INTERIM = 16;
 /** Whole answers up to this size, bytes, are written together with their head. */
 const ONE_PIECE = 16_384;
+/** Answers to writes up to this size, bytes, are kept back until they are whole. */
+const HELD_BYTES = 65_536;
 /** Of a 401's body so much is read, so that the connection can be kept. */
 const MAX_DISCARDED = 64 * 1024;
 
@@ -62,6 +64,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   #interim = 0;
   #status = 0;
   #headers: string[] = [];
+  #held: Buffer[] | null = null;
   #expected = -1;
   #untilClose = false;
   #bytes = 0;
@@ -162,6 +165,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
     }
     this.#status = status;
     if (status === 401) return;
+    if (!isSafe(this.#attempt.call.method)) this.#held = [];
     const { call, origin } = this.#attempt;
     try {
       const { method, target } = call;
@@ -187,13 +191,14 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       controller.abort(aborted);
       return;
     }
-    if (!this.#commit(controller)) return;
+    const piece = this.#release(chunk);
+    if (piece === null || !this.#commit(controller)) return;
     if (this.#bytes === this.#expected) {
       this.#ended = true;
       // As text of one byte a character, head and body leave in one piece; a Buffer would be a second one.
-      if (chunk.length <= ONE_PIECE) response.end(chunk.toString('latin1'), 'latin1');
-      else response.end(chunk);
-    } else if (!response.write(chunk)) {
+      if (piece.length <= ONE_PIECE) response.end(piece.toString('latin1'), 'latin1');
+      else response.end(piece);
+    } else if (!response.write(piece)) {
       controller.pause();
       this.#drain ??= () => controller.resume();
       response.once('drain', this.#drain);
@@ -213,13 +218,26 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
     }
     if (!this.#ended) {
       if (!this.#commit(controller)) return;
-      this.#attempt.response.end();
+      this.#attempt.response.end(this.#held === null ? undefined : Buffer.concat(this.#held));
     }
     this.#finish({ kind: 'answered', status: this.#status, bytesOut: this.#bytes, broken: null }, true);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: unknown): void {
     if (!this.#finished) this.#fail(error);
+  }
+
+  /**
+   * What may go to the caller now. A short answer to a write is kept back until it is whole: when it breaks off, the
+   * caller still learns that the outcome is unknown, instead of being cut.
+   */
+  #release(chunk: Buffer): Buffer | null {
+    if (this.#held === null) return chunk;
+    this.#held.push(chunk);
+    if (this.#bytes <= HELD_BYTES && this.#bytes !== this.#expected) return null;
+    const all = Buffer.concat(this.#held);
+    this.#held = null;
+    return all;
   }
 
   /** Writes status and headers, as late as the first byte of the body, so that an early break is still an error page. */

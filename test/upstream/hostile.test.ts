@@ -99,7 +99,6 @@ const BEHAVIOURS: readonly Behaviour[] = [
     name: 'bad chunk size later',
     act: write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n`),
     get: 'cut',
-    post: 'cut',
   },
   {
     name: 'trailers',
@@ -112,22 +111,20 @@ const BEHAVIOURS: readonly Behaviour[] = [
   { name: 'reset without an answer', act: (socket) => void socket.resetAndDestroy(), get: INVALID },
   { name: 'reset in the status line', act: reset('HTTP/1.1 20'), get: INVALID },
   { name: 'reset after the headers', act: reset(`${HEAD}Content-Length: 20\r\n\r\n`), get: INVALID },
-  { name: 'short body, then closed', act: writeEnd(`${HEAD}Content-Length: 20\r\n\r\n{"a":`), get: 'cut', post: 'cut' },
+  { name: 'short body, then closed', act: writeEnd(`${HEAD}Content-Length: 20\r\n\r\n{"a":`), get: 'cut' },
   {
     name: 'short body, then closed as announced',
     act: writeEnd(`${HEAD}Connection: close\r\nContent-Length: 20\r\n\r\n{"a":`),
     get: 'cut',
-    post: 'cut',
   },
-  { name: 'short body, then reset', act: reset(`${HEAD}Content-Length: 20\r\n\r\n{"a":`), get: 'cut', post: 'cut' },
+  { name: 'short body, then reset', act: reset(`${HEAD}Content-Length: 20\r\n\r\n{"a":`), get: 'cut' },
   {
     name: 'chunked body, then closed',
     act: writeEnd(`${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n`),
     get: 'cut',
-    post: 'cut',
   },
   { name: 'body until close', act: writeEnd(`${HEAD}\r\n{}`), get: 200, post: 200 },
-  { name: 'body until close, then reset', act: reset(`${HEAD}\r\n{`), get: 'cut', post: 'cut' },
+  { name: 'body until close, then reset', act: reset(`${HEAD}\r\n{`), get: 'cut' },
   {
     name: 'HTTP/1.0',
     act: writeEnd('HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{}'),
