@@ -28,8 +28,10 @@ type OpenDone = Parameters<Opener>[0];
 
 /** Milliseconds between two looks at a server that failed its policy, while calls ask for it. */
 const RECHECK_TLS = 1000;
-/** Milliseconds between two questions whether a JWT is dead. */
+/** Milliseconds between two questions whether a JWT is dead … */
 const REDOUBT = 5000;
+/** … and after one was renewed for it: an account that may not even read the project must not log in with every call. */
+const REDOUBT_RENEWED = 60_000;
 
 /** One server of a queue under one TLS policy: its connections and what is known of it. */
 export class Line {
@@ -46,7 +48,7 @@ export class Line {
   #seen: SeenCertificate | null = null;
   #lastHandshake = Number.NEGATIVE_INFINITY;
   #retired = false;
-  readonly #doubted = new WeakMap<UpstreamToken, number>();
+  readonly #doubted = new WeakMap<UpstreamToken, { readonly at: number; readonly wait: number }>();
   #probing: Promise<void> | null = null;
   #probeTimer: Disposable | null = null;
 
@@ -113,10 +115,11 @@ export class Line {
   doubt({ token, renew }: Asker): void {
     const { queue, clock } = this.#options;
     const last = this.#doubted.get(token);
-    if (!queue.checkName || (last !== undefined && !isDue(clock, last, REDOUBT))) return;
-    this.#doubted.set(token, clock.now());
+    if (!queue.checkName || (last !== undefined && !isDue(clock, last.at, last.wait))) return;
+    this.#doubted.set(token, { at: clock.now(), wait: REDOUBT });
     const decide = async (): Promise<void> => {
-      if (judgeName(queue.name, await this.#askName(token)).kind === 'unauthorized') await renew();
+      if (judgeName(queue.name, await this.#askName(token)).kind !== 'unauthorized') return;
+      this.#doubted.set(await renew(), { at: clock.now(), wait: REDOUBT_RENEWED });
     };
     // Whoever calls next meets the same fault in its own call.
     decide().catch(() => undefined);
