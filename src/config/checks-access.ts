@@ -91,6 +91,15 @@ export const ACCESS_CHECKS: readonly Check[] = [
     const mend = `Add to credentials: {type: shared, account: ${shared}, passwordFile: …}.`;
     yield { path: `${path}.shared`, reason: `names ${shared}, but no credential source of type shared has it`, mend };
   }),
+  ruleRule('who shares an account is warned', function* ({ shared }, path) {
+    if (shared === undefined) return;
+    yield {
+      path: `${path}.shared`,
+      reason: `lets everyone whom this rule gives ${shared} stop, modify and forget the jobs of the others`,
+      mend: 'Give them accounts of their own, or tokens without the scope control.',
+      level: 'warning',
+    };
+  }),
   ruleRule('rules name known groups', function* ({ match }, path, draft) {
     const group = match?.group;
     if (group === undefined || userGroups(draft).has(group)) return;

@@ -1,6 +1,7 @@
 import { ACCESS_CHECKS } from './checks-access.ts';
 import { QUEUE_CHECKS } from './checks-queue.ts';
 import { SERVER_CHECKS } from './checks-server.ts';
+import { TLS_CHECKS } from './checks-tls.ts';
 import { VALUE_CHECKS } from './checks-value.ts';
 import type { Draft } from './draft.ts';
 import type { Files } from './files.ts';
@@ -11,6 +12,8 @@ export interface CheckFinding {
   readonly reason: string;
   readonly mend: string;
   readonly level?: 'warning';
+  /** The file at fault, watched so that mending it is noticed. */
+  readonly file?: string;
 }
 
 /** One rule between keys. It sees a draft: parts at fault are missing, and it stays silent about them. */
@@ -20,4 +23,10 @@ export interface Check {
 }
 
 /** One row, one rule. */
-export const CHECKS: readonly Check[] = [...SERVER_CHECKS, ...QUEUE_CHECKS, ...ACCESS_CHECKS, ...VALUE_CHECKS];
+export const CHECKS: readonly Check[] = [
+  ...SERVER_CHECKS,
+  ...QUEUE_CHECKS,
+  ...ACCESS_CHECKS,
+  ...VALUE_CHECKS,
+  ...TLS_CHECKS,
+];

@@ -16,7 +16,7 @@ export interface Fault {
 
 /** What was read on the way, whether or not it led to a configuration: the files to watch. */
 interface Provenance {
-  /** The configuration file and all secret files, absolute. */
+  /** The configuration file, all secret files, and TLS files that are at fault; absolute. */
   readonly files: readonly string[];
 }
 

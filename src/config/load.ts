@@ -88,7 +88,8 @@ const decide = (layers: Layers, files: Files): ConfigResult => {
     ...merged.faults,
     ...found.map(({ path, reason, mend }) => withSource({ path, reason, mend }, layers, merged)),
   ].sort((a, b) => (byLine(a) === byLine(b) ? 0 : byLine(a) - byLine(b)));
-  const read = [...(layers.path === null ? [] : [layers.path]), ...settled.files];
+  const mended = crossed.flatMap(({ file }) => (file === undefined ? [] : [file]));
+  const read = [...(layers.path === null ? [] : [layers.path]), ...settled.files, ...mended];
   if (config === null || faults.length > 0) return { ok: false, faults, files: read };
   const warned = crossed.filter((finding) => finding.level === 'warning');
   const warnings = [

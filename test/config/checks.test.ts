@@ -92,6 +92,15 @@ const ROWS: readonly Row[] = [
     paths: ['queues[0].tls.pins'],
     says: /empty/,
   },
+  {
+    check: 'who shares an account is warned',
+    patch: {
+      ...rules({ match: { user: 'u' }, shared: 'svc' }, { match: { user: 'v' }, account: 'v' }),
+      credentials: [{ type: 'shared', account: 'svc', passwordFile: '/p' }],
+    },
+    paths: ['identity.rules[0].shared'],
+    warns: true,
+  },
   { check: 'pins where pins decide', patch: withQueue({ tls: { verify: 'ca+pin' } }), paths: ['queues[0].tls.pins'] },
   {
     check: 'pins where pins decide',
@@ -295,7 +304,11 @@ describe('cross-checks', () => {
   });
 
   it('each have a row here', () => {
-    const tried = new Set([...ROWS.map(({ check }) => check), 'files can be read']);
+    const tried = new Set([
+      ...ROWS.map(({ check }) => check),
+      'files can be read',
+      'TLS files hold what their keys say',
+    ]);
     assert.deepEqual(
       CHECKS.map(({ name }) => name).filter((name) => !tried.has(name)),
       [],

@@ -18,12 +18,12 @@ import {
   type Shape,
 } from '../../src/config/index.ts';
 import { ERROR_CODES } from '../../src/kernel/index.ts';
-import { configOf, faultsOf, folder, KEY, PIN, parsed, patched, production, TOKEN_KEY } from './samples.ts';
+import { configOf, faultsOf, folder, KEY, PIN, parsed, patched, pemText, production, TOKEN_KEY } from './samples.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
 /** What the files of the example hold. */
-const secretText = (path: string): string => (path.includes('sealing') ? KEY : TOKEN_KEY);
+const secretText = (path: string): string => (path.includes('sealing') ? KEY : (pemText(path) ?? TOKEN_KEY));
 
 const loadText = (text: string): ConfigResult =>
   loadConfig({

@@ -102,6 +102,8 @@ const VALUES: Readonly<Record<string, string>> = {
 const valueFor = (path: string, { shape }: KeyCase): string => {
   const own = VALUES[path];
   if (own !== undefined) return own;
+  const pem = /\.tls\.(cert|key|ca|crl)File$/.exec(path)?.[1];
+  if (pem !== undefined) return `tls/${pem}/w`;
   if (shape.unit === 'duration') return '4s';
   if (shape.unit === 'size') return '5KiB';
   if (shape.kind === 'number') return '12';

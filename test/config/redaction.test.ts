@@ -78,7 +78,7 @@ describe('secrets stay secret', () => {
           const result = loadConfig({
             file: '/gw.yaml',
             env: {},
-            readFile: (path) => (path === '/gw.yaml' ? broken : everyFile()),
+            readFile: (path) => (path === '/gw.yaml' ? broken : everyFile(path)),
           });
           const shown = result.ok ? JSON.stringify(printable(result.config)) : JSON.stringify(result.faults);
           // A break inside a key's name makes the rest of that line the name; only values are secrets.

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, type ConfigResult, type Fault, parseConfig } from '../../src/config/index.ts';
+import { createAuthority } from '../../standin/certificates.ts';
 
 export const KEY = Buffer.alloc(32, 7).toString('base64');
 export const TOKEN_KEY = 'a token key of more than 32 characters';
@@ -32,8 +33,20 @@ export function patched(base: Tree, patch: Tree): Tree {
   return next;
 }
 
-/** A file system in which every file holds the same text. */
-export const everyFile = (): string => 'content\n';
+const authority = await createAuthority();
+const leaf = await authority.leaf();
+const PEM: readonly (readonly [file: RegExp, text: string])[] = [
+  [/tls[/-]key|^\/k$|-key\.pem$/, leaf.keyPem],
+  [/\bcrl\b/, await authority.revocationList([])],
+  [/\/ca\b|ca\.pem$/, authority.certPem],
+  [/tls[/-]cert|^\/c$|-cert\.pem$|\.pem$/, leaf.certPem],
+];
+
+/** What a TLS file of this name should hold; undefined for other files. */
+export const pemText = (path: string): string | undefined => PEM.find(([file]) => file.test(path))?.[1];
+
+/** A file system in which every file holds the same text, except TLS files. */
+export const everyFile = (path = ''): string => pemText(path) ?? 'content\n';
 
 /** A file system that lacks everything. */
 export const noFile = (): string => {

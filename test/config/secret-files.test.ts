@@ -68,7 +68,7 @@ describe('file twins of secrets', () => {
   });
 
   it('report one fault for a required secret whose file is missing', () => {
-    const read = (path: string): string => (path === '/gone' ? noFile() : everyFile());
+    const read = (path: string): string => (path === '/gone' ? noFile() : everyFile(path));
     const env = { VOVGW_SECRETS_SEALING_KEY_FILE: '/gone' };
     const faults = faultsOf(
       loadConfig({ env: { VOVGW_MODE: 'production', VOVGW_SECRETS_TOKEN_KEY: TOKEN_KEY, ...env }, readFile: read }),
@@ -128,5 +128,5 @@ describe('file twins of secrets', () => {
 
 /** The configuration file itself is real, every other file holds `content`. */
 function readOr(path: string, real: string): string {
-  return path === real ? stringify(patched(production(), { redis: { passwordFile: '/p' } })) : everyFile();
+  return path === real ? stringify(patched(production(), { redis: { passwordFile: '/p' } })) : everyFile(path);
 }
