@@ -9,7 +9,7 @@ const USAGE = `vovgw: a gateway in front of vovserver's REST API
   vovgw token   create|list|revoke …                 access tokens (needs Redis)
   vovgw pin     fetch URL                            what to put into a queue's tls section
   vovgw explain user NAME [--queue Q]                which rule gives a user which vovserver account
-  vovgw health  [--url URL]                          exit 0 when the gateway is ready
+  vovgw health  [--url URL] [--config FILE]          exit 0 when the gateway is ready
   vovgw version
 
 Configuration: --config FILE, else $VOVGW_CONFIG, else config/gateway.yaml, else /etc/vov-gateway/gateway.yaml.

@@ -1,10 +1,13 @@
 import { request } from 'node:http';
 import { parseArgs } from 'node:util';
+import { type AdminAddress, configuredAdmin } from './admin-address.ts';
 
-const USAGE = `vovgw health [--url URL] [--host HOST] [--port PORT] [--timeout MS]
+const USAGE = `vovgw health [--url URL] [--host HOST] [--port PORT] [--config FILE] [--timeout MS]
 
 Asks the admin listener whether this gateway is ready; exit code 0 when it is, 1 when not, 2 when called wrongly.
-Without --url it asks http://HOST:PORT/readyz with $VOVGW_ADMIN_HOST and $VOVGW_ADMIN_PORT, else 127.0.0.1:9464.
+Without --url it asks http://HOST:PORT/readyz; HOST and PORT from the flags, else $VOVGW_ADMIN_HOST and
+$VOVGW_ADMIN_PORT, else admin.host and admin.port of the configuration file (--config FILE, else $VOVGW_CONFIG, else
+config/gateway.yaml, else /etc/vov-gateway/gateway.yaml), else 127.0.0.1 and 9464.
 `;
 const DEFAULT_TIMEOUT = 3000;
 const BODY_LIMIT = 4096;
@@ -15,6 +18,8 @@ type Print = (text: string) => void;
 interface Question {
   readonly url: URL;
   readonly timeout: number;
+  /** The named configuration file that could not be read. */
+  readonly unread?: string | undefined;
 }
 
 /** An address that is listened on, as one that can be called: every address also means loopback. */
@@ -32,11 +37,15 @@ function decide(argv: readonly string[], env: Environment): Question | string {
       url: { type: 'string' },
       host: { type: 'string' },
       port: { type: 'string' },
+      config: { type: 'string' },
       timeout: { type: 'string' },
     },
   });
-  const host = callable(values.host ?? env.VOVGW_ADMIN_HOST ?? '127.0.0.1');
-  const port = values.port ?? env.VOVGW_ADMIN_PORT ?? '9464';
+  const said = { host: values.host ?? env.VOVGW_ADMIN_HOST, port: values.port ?? env.VOVGW_ADMIN_PORT };
+  const decided = values.url !== undefined || (said.host !== undefined && said.port !== undefined);
+  const configured: AdminAddress = decided ? {} : configuredAdmin(values.config, env);
+  const host = callable(said.host ?? configured.host ?? '127.0.0.1');
+  const port = said.port ?? configured.port ?? '9464';
   const text = values.url ?? `http://${host}:${port}/readyz`;
   const timeout = Number(values.timeout ?? DEFAULT_TIMEOUT);
   if (!Number.isInteger(timeout) || timeout < 1) return `--timeout ${values.timeout} is no number of milliseconds`;
@@ -44,7 +53,7 @@ function decide(argv: readonly string[], env: Environment): Question | string {
   if (url === null || url.protocol !== 'http:') {
     return `${text} is no http:// URL; give for example --url http://127.0.0.1:9464/readyz`;
   }
-  return { url, timeout };
+  return { url, timeout, unread: configured.unread };
 }
 
 /** Status and first words of the answer; rejects when there is none in time. */
@@ -81,6 +90,9 @@ export async function runHealth(argv: string[], env: Environment, out: Print, er
   if (typeof question === 'string') {
     err(`vovgw health: ${question}\n\n${USAGE}`);
     return 2;
+  }
+  if (question.unread !== undefined) {
+    err(`vovgw health: ${question.unread} cannot be read as a configuration; asking ${question.url.host}\n`);
   }
   try {
     const { status, body } = await ask(question);
