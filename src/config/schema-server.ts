@@ -34,7 +34,14 @@ export const serverSchema = z.strictObject({
       headersTimeout: duration().default(10_000).describe('Time for the complete header block.'),
       requestTimeout: duration().default(60_000).describe('Time for the complete request with its body.'),
       idleTimeout: duration().default(75_000).describe('An idle kept-alive connection is closed after this.'),
-      connectionsPerAddress: z.number().int().min(1).default(1000).describe('Open connections of one address.'),
+      connectionsPerAddress: z
+        .number()
+        .int()
+        .min(1)
+        .default(1000)
+        .describe(
+          'Open connections of one address: the peer of the connection, so behind one balancer this is the limit of the whole site.',
+        ),
       connections: z.number().int().min(1).default(10_000).describe('Open connections in total.'),
     })
     .prefault({})
