@@ -80,7 +80,12 @@ const policy = z.strictObject({
 });
 
 export const limitsSchema = z.strictObject({
-  mode: z.enum(['enforce', 'observe', 'off']).default('enforce').describe('observe: decide and report, but let pass.'),
+  mode: z
+    .enum(['enforce', 'observe', 'off'])
+    .default('enforce')
+    .describe(
+      'observe: decide and report, but let pass. `attempts` and `attemptsPerAddress` stop guessing and hold in every mode.',
+    ),
   identity: policy
     .default({ all: { requests: 600, window: 60_000 } })
     .describe('Limits of one identity, over all its tokens and all replicas.'),

@@ -51,9 +51,9 @@ export function createLimiter(options: LimiterOptions): Limiter {
     allowed: boolean,
     source: Source,
     now: number,
+    enforced = config().mode === 'enforce',
   ): Admission => {
     const { main, extra, denying } = allowance;
-    const enforced = config().mode === 'enforce';
     if (allowed) report.limit(main.name, cls, 'allowed', source);
     else report.limit(denying.name, cls, enforced ? 'denied' : 'would_deny', source);
     const states = [stateOf(allowance, main, allowed, source, now)];
@@ -81,22 +81,10 @@ export function createLimiter(options: LimiterOptions): Limiter {
       const allowance = limits.mode === 'off' ? null : policies.ofIdentity(limits, identity, cls);
       return allowance === null ? UNLIMITED : leases.admit(allowance, cls);
     },
-    async mayAttempt(address, tokenId) {
-      const limits = config();
-      if (limits.mode === 'off') return UNLIMITED;
-      const answers = await Promise.all(policies.ofAttempt(limits, address, tokenId).map(attempts.look));
-      const now = clock.now();
-      const each = answers.map(({ allowance, allowed, source }) => conclude(allowance, 'login', allowed, source, now));
-      return {
-        allowed: each.every((admission) => admission.allowed),
-        policies: each.flatMap((admission) => admission.policies).sort(byRemaining),
-        retryAfter: Math.max(...each.map((admission) => admission.retryAfter)),
-      };
-    },
-    async attemptFailed(address, tokenId) {
-      const limits = config();
-      if (limits.mode === 'off') return;
-      await Promise.all(policies.ofAttempt(limits, address, tokenId).map(attempts.charge));
+    async beginAttempt(address, tokenId) {
+      const allowance = policies.ofAttempt(config(), address, tokenId);
+      const { allowed, source, settle } = await attempts.begin(allowance);
+      return { admission: conclude(allowance, 'login', allowed, source, clock.now(), true), settle };
     },
     async [Symbol.asyncDispose]() {
       await leases[Symbol.asyncDispose]();

@@ -31,13 +31,16 @@ export function hasSize(meter: Meter, bucket: BucketConfig): boolean {
   return meter.requests === bucket.requests && meter.window === wholeWindow(bucket);
 }
 
-/** A whole bucket. Its size is part of the key, so that another size in the configuration starts a new bucket. */
-export function createMeter(name: string, tag: string, bucket: BucketConfig): Meter {
+/**
+ * A whole bucket. Its size is part of the key, so that another size in the configuration starts a new bucket; `part`
+ * keeps apart those of one name under one tag.
+ */
+export function createMeter(name: string, tag: string, bucket: BucketConfig, part = ''): Meter {
   const { requests } = bucket;
   const window = wholeWindow(bucket);
   return {
     name,
-    key: `limit:{${tag}}:${name}:${requests}:${window}`,
+    key: `limit:{${tag}}${part}:${name}:${requests}:${window}`,
     requests,
     window,
     windowSeconds: Math.ceil(window / 1000),
@@ -72,6 +75,11 @@ export function localWait(meter: Meter, now: number, replicas: number): number {
 /** Takes one unit of this replica's share. */
 export function takeLocally(meter: Meter, now: number, replicas: number): void {
   meter.wholeAt = Math.max(meter.wholeAt, now) + localCost(meter, replicas);
+}
+
+/** Gives one unit of this replica's share back. */
+export function giveBackLocally(meter: Meter, replicas: number): void {
+  meter.wholeAt -= localCost(meter, replicas);
 }
 
 /** What the headers say of a meter of which `remaining` units are left. */

@@ -25,10 +25,10 @@ export interface Policies {
   ofIdentity(limits: LimitsConfig, identity: Identity, cls: RouteClass): Allowance | null;
   ofAddress(limits: LimitsConfig, address: string): Allowance;
   /**
-   * The failed attempts of a token id from an address (or of what names no token), and of the address in all. Never of a
+   * The sign-in attempts of an address in all, and of a token id from there (or of what names no token). Never of a
    * token id or user alone: else anybody who knows it could lock its owner out.
    */
-  ofAttempt(limits: LimitsConfig, address: string, tokenId: string | null): readonly Allowance[];
+  ofAttempt(limits: LimitsConfig, address: string, tokenId: string | null): Allowance;
 }
 
 /** The first listed group with limits of its own that the identity is member of, else `identity`. */
@@ -106,10 +106,16 @@ export function createPolicies(capacity: number): Policies {
     ofAddress: (limits, address) => findSimple(addresses, 'address', limits.address, addressKey(address)),
     ofAttempt(limits, address, tokenId) {
       const source = addressKey(address);
-      return [
-        findSimple(attempts, 'attempts', limits.attempts, `${source} ${tokenId ?? '-'}`),
-        findSimple(sources, 'attempts-address', limits.attemptsPerAddress, source),
-      ];
+      const { main } = findSimple(sources, 'attempts-address', limits.attemptsPerAddress, source);
+      const subject = `${source} ${tokenId ?? '-'}`;
+      const known = attempts.get(subject);
+      if (known?.main === main && known.extra !== null && hasSize(known.extra, limits.attempts)) return known;
+      // Under the tag of the source, so that one script takes from both; the part hides the token id.
+      const tag = hashTagOf('attempts-address', source);
+      const own = createMeter('attempts', tag, limits.attempts, hashTagOf('attempts', subject));
+      const allowance = createAllowance(main, own);
+      attempts.set(subject, allowance);
+      return allowance;
     },
   };
 }

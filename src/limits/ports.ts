@@ -20,14 +20,22 @@ export interface Admission {
   readonly retryAfter: number;
 }
 
+/** A sign-in that may be tried or not. */
+export interface Attempt {
+  readonly admission: Admission;
+  /** Called once when it ended: a failed one stays charged, any other is given back. Does nothing when not admitted. */
+  settle(failed: boolean): Promise<void>;
+}
+
 /** Rate limits over all replicas. Nothing here throws: with the store away each replica enforces its share. */
 export interface Limiter extends AsyncDisposable {
   /** By address, before anything else is looked at. */
   admitAddress(address: string): Admission | Promise<Admission>;
   /** By identity and class of the route. Synchronous while a lease of the identity is at hand. */
   admitIdentity(identity: Identity, cls: RouteClass): Admission | Promise<Admission>;
-  /** Whether a sign-in may be tried from this address and for this token id. Takes nothing. */
-  mayAttempt(address: string, tokenId: string | null): Promise<Admission>;
-  /** Takes one failed attempt from address and token id. */
-  attemptFailed(address: string, tokenId: string | null): Promise<void>;
+  /**
+   * Charges a sign-in to address and token id before it is tried. Enforced whatever `limits.mode` says: this is no quota
+   * but what stops guessing.
+   */
+  beginAttempt(address: string, tokenId: string | null): Promise<Attempt>;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { rateLimitHeaders } from '../../src/limits/index.ts';
-import { ALICE, createLimitsWorld } from './limits-world.ts';
+import { ALICE, attempt, createLimitsWorld } from './limits-world.ts';
 
 const BOB = { subject: 'local:bob', user: 'bob', groups: [] };
 
@@ -78,7 +78,6 @@ describe('limiter: modes', () => {
         mode: 'observe',
         identity: { all: { requests: 2, window: 60_000 } },
         address: { requests: 1, window: 60_000 },
-        attempts: { requests: 1, window: 60_000 },
       },
     });
     assert.equal(await world.call(5), 5);
@@ -88,9 +87,6 @@ describe('limiter: modes', () => {
     await world.limiter.admitAddress('192.0.2.1');
     assert.equal((await world.limiter.admitAddress('192.0.2.1')).allowed, true);
     assert.equal(world.decisions.at(-1), 'address any would_deny lease');
-    await world.limiter.attemptFailed('192.0.2.1', 'tok');
-    assert.equal((await world.limiter.mayAttempt('192.0.2.1', 'tok')).allowed, true);
-    assert.match(world.decisions.at(-2) ?? '', /^attempts login would_deny/);
   });
 
   it('off neither counts nor reports nor asks', async () => {
@@ -99,8 +95,6 @@ describe('limiter: modes', () => {
     });
     assert.equal(await world.call(20), 20);
     await world.limiter.admitAddress('192.0.2.1');
-    await world.limiter.attemptFailed('192.0.2.1', null);
-    assert.deepEqual(await world.limiter.mayAttempt('192.0.2.1', null), { allowed: true, policies: [], retryAfter: 0 });
     assert.deepEqual([world.decisions, world.store.takes()], [[], 0]);
   });
 
@@ -178,7 +172,7 @@ describe('limiter: what the store holds', () => {
     const { limiter } = world;
     await limiter.admitIdentity(ALICE, 'submit');
     await limiter.admitAddress('192.0.2.1');
-    await limiter.attemptFailed('192.0.2.1', 'tok_123');
+    await attempt(limiter, '192.0.2.1', 'tok_123', true);
     world.memory.run = run;
     assert.ok(keys.length > 8);
     assert.doesNotMatch(keys.join('\n'), /alice|192\.0|tok_123/);

@@ -56,6 +56,13 @@ export const ALICE: Identity = { subject: 'local:alice', user: 'alice', groups: 
 
 export type LimitsWorld = Awaited<ReturnType<typeof createLimitsWorld>>;
 
+/** One sign-in from begin to end; whether it might be tried. */
+export async function attempt(limiter: Limiter, address: string, tokenId: string | null, failed: boolean) {
+  const { admission, settle } = await limiter.beginAttempt(address, tokenId);
+  await settle(failed);
+  return admission;
+}
+
 /** Some limiters on one in-memory store and one manual clock. */
 export async function createLimitsWorld(
   options: { readonly limits?: Partial<LimitsConfig>; readonly limiters?: number; readonly replicas?: number } = {},

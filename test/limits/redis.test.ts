@@ -6,7 +6,7 @@ import { createLimiter, type Limiter } from '../../src/limits/index.ts';
 import type { Report } from '../../src/observe/index.ts';
 import { createRedisKeyValue, type KeyValue } from '../../src/platform/index.ts';
 import { type RedisProcess, startRedis } from '../world/redis.ts';
-import { ALICE } from './limits-world.ts';
+import { ALICE, attempt } from './limits-world.ts';
 
 // Windows so long that nothing refills while a test runs: what is asserted depends on no time.
 const LIMITS: LimitsConfig = {
@@ -79,11 +79,11 @@ describe('limiters on one Redis', () => {
 
   it('count failed attempts together', async () => {
     await using world = await createReplicas(3);
-    for (const { limiter } of world.replicas) await limiter.attemptFailed('192.0.2.1', 'tok');
+    for (const { limiter } of world.replicas) await attempt(limiter, '192.0.2.1', 'tok', true);
     for (const { limiter } of world.replicas) {
-      assert.equal((await limiter.mayAttempt('192.0.2.1', 'tok')).allowed, false);
-      assert.equal((await limiter.mayAttempt('192.0.2.1', null)).allowed, true);
-      assert.equal((await limiter.mayAttempt('198.51.100.1', 'tok')).allowed, true);
+      assert.equal((await attempt(limiter, '192.0.2.1', 'tok', false)).allowed, false);
+      assert.equal((await attempt(limiter, '192.0.2.1', null, false)).allowed, true);
+      assert.equal((await attempt(limiter, '198.51.100.1', 'tok', false)).allowed, true);
     }
   });
 
@@ -92,7 +92,7 @@ describe('limiters on one Redis', () => {
     const { limiter } = world.first;
     await limiter.admitIdentity(ALICE, 'submit');
     await limiter.admitAddress('192.0.2.1');
-    await limiter.attemptFailed('192.0.2.1', 'tok_123');
+    await attempt(limiter, '192.0.2.1', 'tok_123', true);
     const keys = (await world.redis.command('keys', '*')) as string[];
     assert.ok(keys.length >= 6, keys.join(' '));
     const values = await Promise.all(keys.map((key) => world.redis.command('get', key)));
@@ -111,9 +111,9 @@ describe('a limiter whose Redis', () => {
     // A third of what was left, since three replicas are configured, and what was leased before.
     assert.ok(during >= 85 && during <= 105, `${during} allowed`);
     assert.match(decisions.at(-1) ?? '', /denied local$/);
-    assert.equal((await limiter.mayAttempt('192.0.2.1', 'tok')).allowed, true);
-    await limiter.attemptFailed('192.0.2.1', 'tok');
-    assert.equal((await limiter.mayAttempt('192.0.2.1', 'tok')).allowed, false);
+    assert.equal((await attempt(limiter, '192.0.2.1', 'tok', false)).allowed, true);
+    await attempt(limiter, '192.0.2.1', 'tok', true);
+    assert.equal((await attempt(limiter, '192.0.2.1', 'tok', false)).allowed, false);
     await world.redis.start();
     while (kv.state() === 'down') await systemClock.sleep(20);
     let admission = await limiter.admitIdentity(ALICE, 'read');

@@ -14,7 +14,7 @@ import type { Scope, Step } from '../scope.ts';
 
 /** Counts failed sign-in attempts and stops those who guess. */
 export interface AttemptGuard {
-  /** Runs `verify` when address and token id may still try; counts its failure. Throws GW_LOGIN_LIMITED. */
+  /** Runs `verify` when address and token id may still try; only its failure stays charged. Throws GW_LOGIN_LIMITED. */
   around<T>(scope: Scope, tokenId: string | null, verify: () => T | Promise<T>): Promise<T>;
 }
 
@@ -22,23 +22,24 @@ export interface AttemptGuard {
 export function createAttemptGuard(limiter: Limiter, report: Report): AttemptGuard {
   return {
     async around(scope, tokenId, verify) {
-      const admission = await limiter.mayAttempt(scope.meta.address, tokenId);
+      const { admission, settle } = await limiter.beginAttempt(scope.meta.address, tokenId);
       if (!admission.allowed) {
         report.attempt('blocked', scope.door);
         throw new GatewayError('GW_LOGIN_LIMITED', `Too many failed attempts; retry in ${admission.retryAfter} s.`, {
           retryAfter: admission.retryAfter,
         });
       }
+      let failed = false;
       try {
         const result = await verify();
         report.attempt('ok', scope.door);
         return result;
       } catch (error) {
-        if (error instanceof GatewayError && error.code === 'GW_UNAUTHENTICATED') {
-          report.attempt('failed', scope.door);
-          await limiter.attemptFailed(scope.meta.address, tokenId);
-        }
+        failed = error instanceof GatewayError && error.code === 'GW_UNAUTHENTICATED';
+        if (failed) report.attempt('failed', scope.door);
         throw error;
+      } finally {
+        await settle(failed);
       }
     },
   };
