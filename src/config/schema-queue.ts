@@ -77,7 +77,14 @@ export const brokerSchema = z.strictObject({
     .default(900_000)
     .describe('A rejected password is not tried again within this time, unless it changes.'),
   lease: duration().default(3000).describe('Life of the login lease in Redis; its holder extends it while it works.'),
-  loginConcurrency: z.number().int().min(1).default(2).describe('Logins under way at once per queue and replica.'),
+  loginConcurrency: z
+    .number()
+    .int()
+    .min(1)
+    .default(2)
+    .describe(
+      'Logins under way at once per queue and replica; as many again with passwords that callers post (passthrough).',
+    ),
 });
 
 const sourceBase = { queues: z.array(z.string()).optional().describe('Only for these queues; without it for all.') };

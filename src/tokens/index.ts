@@ -2,5 +2,6 @@
 export { createBroker } from './broker.ts';
 export type { BrokerConfig, BrokerOptions } from './broker-parts.ts';
 export { tokenFromLogin } from './jwt-life.ts';
+export { createSlots, type Slots } from './login-slots.ts';
 export type { Broker, CredentialSource, Password } from './ports.ts';
 export { createSources, type Sources, type SourcesOptions } from './sources/sources.ts';
