@@ -65,8 +65,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     const record = { id, user, label, scopes, createdAt, expiresAt: Math.floor(createdAt + lifeMs), ...origin };
     return { token: minted.token, record: { ...record, hash: hash.ofSecret(minted.parts) } };
   };
-  const grant = async (wanted: DecidedToken, parent: string | null): Promise<Granted> => {
-    const { token, record } = issue(wanted, { parent, made: false });
+  const grant = async (wanted: DecidedToken, origin: Origin): Promise<Granted> => {
+    const { token, record } = issue(wanted, origin);
     await atStore(store.addDerived(record));
     return { token, caller: toCaller(record) };
   };
@@ -78,7 +78,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       return cache.isTrusted(entry) ? use(entry) : authenticate(token);
     },
     async create(wanted) {
-      const { token, record } = issue(decideNewToken(wanted, config().accessTokens), { parent: null, made: true });
+      const { token, record } = issue(decideNewToken(wanted, config().accessTokens), BY_ADMINISTRATOR);
       await atStore(store.add(record));
       return { token, info: infoOf(record, toCaller(record), null) };
     },
@@ -104,14 +104,18 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       if (!proven || !isOwner(entry.caller.identity)) throw wrongLogin();
       use(entry);
       const { user, label, scopes, expiresAt, id } = entry.record;
-      return grant({ user, label, scopes, lifeMs: Math.min(lifeMs, expiresAt - clock.now()) }, id);
+      const wanted = { user, label, scopes, lifeMs: Math.min(lifeMs, expiresAt - clock.now()) };
+      return grant(wanted, { parent: id, made: false, queue: null });
     },
-    admit: (user, lifeMs) => grant({ user, label: 'password login', scopes: SCOPES, lifeMs }, null),
+    admit: (user, queue, lifeMs) =>
+      grant({ user, label: 'password login', scopes: SCOPES, lifeMs }, { parent: null, made: false, queue }),
     [Symbol.asyncDispose]: () => invalidation[Symbol.asyncDispose](),
   };
 }
 
-type Origin = Pick<TokenRecord, 'parent' | 'made'>;
+type Origin = Pick<TokenRecord, 'parent' | 'made' | 'queue'>;
+
+const BY_ADMINISTRATOR: Origin = { parent: null, made: true, queue: null };
 
 interface Issued {
   readonly token: Secret;
@@ -125,6 +129,7 @@ function createToCaller(identityOf: (user: string) => Identity): (record: TokenR
     tokenId: record.id,
     tokenLabel: record.label,
     expiresAt: record.expiresAt,
+    queue: record.queue,
   });
 }
 

@@ -8,6 +8,8 @@ export interface Caller {
   readonly tokenLabel: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** The only queue on which the token holds; null: every queue. */
+  readonly queue: string | null;
 }
 
 /** An access token as people may see it; the secret is never part of it. */
@@ -53,8 +55,11 @@ export interface AccessTokens extends AsyncDisposable {
    * GW_UNAUTHENTICATED with one text and the same work for every reason, GW_STORE_UNAVAILABLE.
    */
   derive(token: string, isOwner: (identity: Identity) => boolean, lifeMs: number): Promise<Granted>;
-  /** A token without a parent and with all scopes, for a user whom vovserver itself let in. Throws GW_STORE_UNAVAILABLE. */
-  admit(user: string, lifeMs: number): Promise<Granted>;
+  /**
+   * A token without a parent and with all scopes, for a user whom vovserver of this queue let in; it holds nowhere else.
+   * Throws GW_STORE_UNAVAILABLE.
+   */
+  admit(user: string, queue: string, lifeMs: number): Promise<Granted>;
 }
 
 /** A token of the vendor's token endpoint. */

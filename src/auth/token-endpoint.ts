@@ -52,7 +52,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoin
   const withPassword = async ({ username, password }: LoginForm, queue: string): Promise<Granted | null> => {
     if (passthrough === undefined || isTokenShaped(password.reveal()) || userNameFault(username) !== null) return null;
     const until = await passthrough(queue, username, password);
-    return until === null || until <= now() ? null : tokens.admit(username, Math.min(until - now(), life()));
+    return until === null || until <= now() ? null : tokens.admit(username, queue, Math.min(until - now(), life()));
   };
   return {
     parse: readLoginForm,

@@ -16,6 +16,8 @@ export interface TokenRecord {
   readonly parent: string | null;
   /** True when an administrator made it: only such a token can be exchanged for a derived one. */
   readonly made: boolean;
+  /** The only queue on which it holds; null: every queue. */
+  readonly queue: string | null;
 }
 
 /** Keyed hashes of access tokens; the key never leaves it. */
@@ -50,12 +52,23 @@ export function encodeRecord({ id: _, ...rest }: TokenRecord): string {
 export function decodeRecord(id: string, text: string): TokenRecord | null {
   const value: unknown = parsed(text);
   if (typeof value !== 'object' || value === null) return null;
-  const { hash, user, label, scopes, createdAt, expiresAt, parent, made } = value as Record<string, unknown>;
+  const {
+    hash,
+    user,
+    label,
+    scopes,
+    createdAt,
+    expiresAt,
+    parent,
+    made,
+    queue = null,
+  } = value as Record<string, unknown>;
   if (typeof hash !== 'string' || typeof user !== 'string' || typeof label !== 'string') return null;
   if (typeof createdAt !== 'number' || typeof expiresAt !== 'number' || !Array.isArray(scopes)) return null;
   if (parent !== null && typeof parent !== 'string') return null;
+  if (queue !== null && typeof queue !== 'string') return null;
   const known = SCOPES.filter((scope) => scopes.includes(scope));
-  return { id, hash, user, label, createdAt, expiresAt, parent, made: made === true, scopes: known };
+  return { id, hash, user, label, createdAt, expiresAt, parent, made: made === true, queue, scopes: known };
 }
 
 function parsed(text: string): unknown {

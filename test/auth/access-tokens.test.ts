@@ -95,7 +95,7 @@ describe('what is kept', () => {
     const { token } = await tokens.create({ ...ALICE, user: 'alice.liddell', label: 'rabbit-hole' });
     await tokens.authenticate(token.reveal());
     await tokens.derive(token.reveal(), () => true, 60_000);
-    await tokens.admit('alice.liddell', 60_000);
+    await tokens.admit('alice.liddell', 'main', 60_000);
     const dump = world.store.written.join('\n');
     assert.ok(dump.length > 500);
     const secret = token.reveal().slice(17);
@@ -382,7 +382,7 @@ describe('list', () => {
     const { world, tokens, token, info } = await oneToken();
     await using _ = world;
     const derived = await tokens.derive(token, () => true, 60_000);
-    const login = await tokens.admit('bob', 60_000);
+    const login = await tokens.admit('bob', 'main', 60_000);
     const all = await tokens.list();
     assert.deepEqual(
       all.map(({ id, parent, user }) => ({ id, parent, user })).sort((a, b) => a.id.localeCompare(b.id)),

@@ -153,10 +153,11 @@ describe('admit', () => {
   it('gives a token without a parent, with all scopes, for as long as it is told', async () => {
     const { world, tokens } = await parentToken();
     await using _ = world;
-    const granted = await tokens.admit('bob', HOUR);
+    const granted = await tokens.admit('bob', 'main', HOUR);
     const caller = await tokens.authenticate(granted.token.reveal());
     assert.deepEqual([...caller.scopes], [...SCOPES]);
     assert.equal(caller.identity.subject, 'local:bob');
+    assert.equal(caller.queue, 'main', 'it holds on no other queue');
     assert.equal(caller.expiresAt, world.clock.now() + HOUR);
     await world.clock.advance(HOUR);
     assert.equal((await refusalOf(() => tokens.authenticate(granted.token.reveal()))).status, 401);
@@ -165,7 +166,7 @@ describe('admit', () => {
   it('can be revoked', async () => {
     const { world, tokens } = await parentToken();
     await using _ = world;
-    const granted = await tokens.admit('bob', HOUR);
+    const granted = await tokens.admit('bob', 'main', HOUR);
     assert.equal(await tokens.revoke(granted.caller.tokenId), true);
     assert.equal((await refusalOf(() => tokens.authenticate(granted.token.reveal()))).status, 401);
     assert.deepEqual(await tokens.list('bob'), []);
@@ -174,9 +175,9 @@ describe('admit', () => {
   it('keeps 200 of one user at most, and counts each user alone', async () => {
     const { world, tokens } = await parentToken();
     await using _ = world;
-    const first = (await tokens.admit('bob', HOUR)).token.reveal();
-    const carol = (await tokens.admit('carol', HOUR)).token.reveal();
-    for (let round = 0; round < 200; round++) await tokens.admit('bob', HOUR);
+    const first = (await tokens.admit('bob', 'main', HOUR)).token.reveal();
+    const carol = (await tokens.admit('carol', 'main', HOUR)).token.reveal();
+    for (let round = 0; round < 200; round++) await tokens.admit('bob', 'main', HOUR);
     assert.equal((await refusalOf(() => tokens.authenticate(first))).status, 401);
     assert.equal((await tokens.authenticate(carol)).identity.user, 'carol');
     assert.equal((await tokens.list('bob')).length, 200);
@@ -185,7 +186,7 @@ describe('admit', () => {
   it('cannot be exchanged again', async () => {
     const { world, tokens } = await parentToken();
     await using _ = world;
-    const granted = (await tokens.admit('bob', HOUR)).token.reveal();
+    const granted = (await tokens.admit('bob', 'main', HOUR)).token.reveal();
     assert.equal((await refusalOf(() => tokens.derive(granted, () => true, 12 * HOUR))).status, 401);
   });
 });

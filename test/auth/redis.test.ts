@@ -45,7 +45,7 @@ describe('access tokens on a real Redis', () => {
     const { token } = await tokens.create(ALICE);
     await tokens.authenticate(token.reveal());
     await tokens.derive(token.reveal(), () => true, 3_600_000);
-    await tokens.admit('alice.liddell', 3_600_000);
+    await tokens.admit('alice.liddell', 'main', 3_600_000);
     const keys = (await redis.command('KEYS', '*')) as string[];
     assert.ok(keys.length >= 6, keys.join(' '));
     const values = [];

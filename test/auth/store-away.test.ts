@@ -151,7 +151,7 @@ describe('the store away', () => {
     for (const text of [token, withTypo(token), 'x']) {
       assert.equal((await refusalOf(() => tokens.derive(text, () => true, 1000))).status, 503);
     }
-    assert.equal((await refusalOf(() => tokens.admit('alice', 1000))).status, 503);
+    assert.equal((await refusalOf(() => tokens.admit('alice', 'main', 1000))).status, 503);
   });
 });
 

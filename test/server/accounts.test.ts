@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { createVovserver } from '../../standin/vovserver/index.ts';
+import { freePort } from '../world/redis-process.ts';
 import { createWorld, type World } from '../world/world.ts';
 
 const READ = '/api/v3/project/1/version';
@@ -148,5 +150,53 @@ describe('passthrough', () => {
     await using world = await createWorld(passthrough);
     await world.vovserver.stop();
     assert.equal(await statusOf(login(world, 'alice', 'pw-alice')), 503);
+  });
+
+  it('many guesses at once are tried no more often than one after another, whatever limits.mode says', async () => {
+    await using world = await createWorld(passthrough);
+    const guesses = Array.from({ length: 60 }, (_, i) => statusOf(login(world, 'alice', `guess-${i}`)));
+    const statuses = await Promise.all(guesses);
+    const { requests } = world.config.limits.attempts;
+    assert.deepEqual(
+      [401, 429].map((wanted) => statuses.filter((status) => status === wanted).length),
+      [requests, 60 - requests],
+    );
+    assert.equal(world.vovserver.ledger.logins.length, requests);
+  });
+
+  it('many right passwords at once all sign in, with few logins under way', async () => {
+    await using world = await createWorld(passthrough);
+    using _slow = world.vovserver.addFault({ kind: 'delay', ms: 5, path: 'token' });
+    const statuses = await Promise.all(Array.from({ length: 30 }, () => statusOf(login(world, 'alice', 'pw-alice'))));
+    assert.deepEqual(new Set(statuses), new Set([200]));
+    assert.equal(world.vovserver.stats.inFlightPeak, world.config.broker.loginConcurrency);
+  });
+
+  it('a token holds only on the queue whose password it was given for', async () => {
+    await using other = await createVovserver({
+      transport: 'http',
+      queueName: 'other',
+      users: [{ name: 'alice', password: 'another' }],
+    });
+    const otherPort = await freePort();
+    await using own = await createVovserver({
+      transport: 'http',
+      queueName: 'own',
+      users: [{ name: 'alice', password: 'pw-alice' }],
+    });
+    const queues = [
+      { name: 'own', urls: [own.url], allowInsecure: true },
+      { name: 'other', urls: [other.url], allowInsecure: true, port: otherPort },
+    ];
+    await using world = await createWorld({ config: { ...passthrough.config, queues } });
+    const { access_token: token } = (await (await login(world, 'alice', 'pw-alice')).json()) as {
+      access_token: string;
+    };
+    assert.equal(await statusOf(world.call('GET', READ, { token })), 200);
+    const refused = await world.call('GET', READ, { token, port: otherPort });
+    const { code, detail } = (await refused.json()) as { code: string; detail: string };
+    assert.deepEqual([refused.status, code], [403, 'GW_NO_ACCOUNT']);
+    assert.match(detail, /password of the queue own.*sign in on the queue other/);
+    assert.deepEqual([other.ledger.requests, other.ledger.logins], [[], []]);
   });
 });

@@ -6,6 +6,13 @@ import type { Step } from '../scope.ts';
 export function createChooseAccount(rules: () => AccountRules): Step {
   return (scope) => {
     if (scope.caller === null || scope.queue === null) return;
+    const { queue } = scope.caller;
+    if (queue !== null && queue !== scope.queue) {
+      throw new GatewayError(
+        'GW_NO_ACCOUNT',
+        `This token was given for a password of the queue ${queue} and holds only there; sign in on the queue ${scope.queue}.`,
+      );
+    }
     const decision = rules().accountFor(scope.caller.identity, scope.queue);
     if (decision.kind === 'none') {
       throw new GatewayError('GW_NO_ACCOUNT', `You have no vovserver account on the queue ${scope.queue}.`, {
