@@ -44,6 +44,8 @@ interface Life {
   decided: Decided;
   state: Readiness['life'];
   faults: number;
+  /** Ports that lead to one queue, as opened at start. */
+  queuePorts: ReadonlyMap<string, number>;
 }
 
 /** A new configuration with the sections that are bound at start as they were. */
@@ -124,16 +126,19 @@ export async function createGateway(config: Config, options: GatewayOptions): Pr
   const { version, clock = systemClock, random = Math.random } = options;
   const revision = options.revision === undefined ? {} : { revision: options.revision };
   const report = options.report ?? createReport({ log: config.log, clock, version, ...revision });
-  const life: Life = { decided: decide(config), state: 'starting', faults: 0 };
+  const life: Life = { decided: decide(config), state: 'starting', faults: 0, queuePorts: new Map() };
   const kv = options.kv === undefined ? {} : { kv: options.kv };
   const draining = (): boolean => life.state === 'draining';
-  const parts = wire({ decided: () => life.decided, report, clock, draining, random, ...kv });
+  const queueOfPort = (port: number | undefined): string | undefined =>
+    [...life.queuePorts].find(([, bound]) => bound === port)?.[0];
+  const parts = wire({ decided: () => life.decided, queueOfPort, report, clock, draining, random, ...kv });
   announce(config, report);
   await awaitStore(parts, clock);
   const doors = await open(config, life, parts, report, clock, options).catch(async (error: unknown) => {
     await disposeParts(parts);
     throw error;
   });
+  life.queuePorts = doors.queuePorts;
   life.state = 'serving';
   report.log.info({ event: 'started', version, host: config.server.host, port: doors.port }, 'the gateway listens');
 
@@ -149,9 +154,11 @@ export async function createGateway(config: Config, options: GatewayOptions): Pr
     tokens: parts.tokens,
     report,
     reload(next) {
-      life.decided = decide(withStarted(next, config));
-      life.faults = 0;
+      const decided = decide(withStarted(next, config));
+      // First what may fail: nothing of a configuration that cannot be put into effect is used.
       parts.upstream.updateQueues(next.queues);
+      life.decided = decided;
+      life.faults = 0;
       parts.sources.update();
       report.setLogLevel(next.log.level);
       report.configReload(true);

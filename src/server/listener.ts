@@ -26,17 +26,31 @@ const PARSER_FAULTS: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'GW_HEADERS_TOO_LARGE',
 };
 
+/** The answer that a connection is busy with, or was busy with last. */
+type Answers = WeakMap<Socket, ServerResponse>;
+
+const detailOf = (code: string | undefined): string => {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'The request did not arrive in time.';
+  return code === 'HPE_HEADER_OVERFLOW'
+    ? 'The headers exceed server.limits.headerBytes.'
+    : 'The message is not well-formed HTTP/1.1.';
+};
+
 /** Answers what the HTTP parser refused, and closes: nothing after a malformed message can be believed. */
-function answerParserFault(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+function answerParserFault(error: NodeJS.ErrnoException, socket: Socket, answers: Answers): void {
+  const running = answers.get(socket);
+  const underWay = running !== undefined && !running.writableFinished;
+  if (underWay && running.req.complete) {
+    // The fault came behind a request that is still being answered: that answer is not spoilt, and is the last one.
+    running.once('close', () => socket.destroy());
+    return;
+  }
+  if (!socket.writable || error.code === 'ECONNRESET' || (underWay && running.headersSent)) {
     socket.destroy();
     return;
   }
   const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const fault = new GatewayError(
-    PARSER_FAULTS[error.code ?? ''] ?? 'GW_BAD_REQUEST',
-    timedOut ? 'The request did not arrive in time.' : 'The message is not well-formed HTTP/1.1.',
-  );
+  const fault = new GatewayError(PARSER_FAULTS[error.code ?? ''] ?? 'GW_BAD_REQUEST', detailOf(error.code));
   const status = timedOut ? 408 : fault.status;
   const requestId = randomUUID();
   const body = `${JSON.stringify({ ...problemOf(fault, requestId, true), status })}\n`;
@@ -113,21 +127,26 @@ export async function createListener(
     // How often Node looks for requests that are late.
     connectionsCheckingInterval: Math.max(100, Math.min(5000, limits.headersTimeout / 4)),
   };
+  const answers: Answers = new WeakMap();
+  const serve = (req: IncomingMessage, res: ServerResponse): void => {
+    answers.set(req.socket, res);
+    handler(req, res);
+  };
   const server: Server =
     material === null
-      ? createHttpServer(common, handler)
-      : createHttpsServer({ ...common, ...tlsOptions(config, material) }, handler);
+      ? createHttpServer(common, serve)
+      : createHttpsServer({ ...common, ...tlsOptions(config, material) }, serve);
   applyLimits(server, config);
   const sockets = boundConnections(server, () => config.limits.connectionsPerAddress);
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     waiting.add(req);
-    handler(req, res);
+    serve(req, res);
   });
   // An unknown expectation is refused by `check message`, in the same shape as every other error.
-  server.on('checkExpectation', handler);
+  server.on('checkExpectation', serve);
   // CONNECT asks for a tunnel. Without a listener Node closes the socket in silence.
-  server.on('connect', (_req, socket: Socket) => answerParserFault(new Error('CONNECT'), socket));
-  server.on('clientError', answerParserFault);
+  server.on('connect', (_req, socket: Socket) => answerParserFault(new Error('CONNECT'), socket, answers));
+  server.on('clientError', (error, socket: Socket) => answerParserFault(error, socket, answers));
   const reload = material?.onChange(() => {
     if (server instanceof HttpsServer) server.setSecureContext(tlsOptions(config, material));
   });

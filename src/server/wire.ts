@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createRouteTable, type RouteTable } from '../access/index.ts';
 import { type AccessTokens, createAccessTokens, createTokenEndpoint } from '../auth/index.ts';
@@ -66,6 +67,8 @@ export interface WireOptions {
   readonly report: ReportHandle;
   readonly clock: Clock;
   readonly draining: () => boolean;
+  /** The queue that a port of its own was opened for at start. */
+  readonly queueOfPort: (port: number | undefined) => string | undefined;
   /** A store to use instead of the one that the configuration names. */
   readonly kv?: KeyValue;
   readonly random: () => number;
@@ -91,13 +94,17 @@ export function wireAccessTokens(
   });
 }
 
-/** Which queue a request means: the port it came to, else its host name, else the first queue. */
-function queueOf(config: Config, port: number | undefined, host: string | undefined): string {
-  const name = host?.replace(/:\d+$/, '').toLowerCase() ?? '';
-  const queue =
-    config.queues.find((q) => q.port !== undefined && q.port === port) ??
-    config.queues.find((q) => q.hosts.includes(name)) ??
-    config.queues[0];
+/**
+ * Which queue a request means: the port it came to, else its host name, else the first queue. A port keeps its queue until
+ * the process ends: when a reload took that queue away, nothing is behind the port any more.
+ */
+function queueOf(queues: Config['queues'], bound: string | undefined, host: string | undefined): string {
+  if (bound !== undefined) {
+    if (queues.some(({ name }) => name === bound)) return bound;
+    throw new GatewayError('GW_NOT_FOUND', 'The queue of this port is no longer configured.');
+  }
+  const name = host?.replace(/\.?(:\d+)?$/, '').toLowerCase() ?? '';
+  const queue = queues.find(({ hosts }) => hosts.includes(name)) ?? queues[0];
   if (queue === undefined) throw new GatewayError('GW_INTERNAL', 'No queue is configured.');
   return queue.name;
 }
@@ -124,7 +131,8 @@ export function wire(options: WireOptions): Parts {
     current: secrets.sealingKey,
     ...(secrets.previousSealingKey === undefined ? {} : { previous: secrets.previousSealingKey }),
   });
-  const replicaId = `${hostname()}-${process.pid}`;
+  // Two containers may share a host name and a process id.
+  const replicaId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const leases = createLeases(kv, { clock, ownerId: replicaId });
   const upstream = createUpstream({ queues: config().queues, report, clock });
   const sources = createSources({ config: () => config().credentials, clock, report, versionKey: secrets.tokenKey });
@@ -156,7 +164,7 @@ export function wire(options: WireOptions): Parts {
     beginRecord: createBeginRecord(report, clock),
     secureHeaders: createSecureHeaders(config().server.tls !== undefined, options.draining),
     limitAddress: createLimitAddress(limiter),
-    checkMessage: createCheckMessage(limits, (port, host) => queueOf(config(), port, host)),
+    checkMessage: createCheckMessage(limits, (port, host) => queueOf(config().queues, options.queueOfPort(port), host)),
     authenticate: createAuthenticate(tokens, guard),
     decideRoute: createDecideRoute(() => decided().routes),
     limitIdentity: createLimitIdentity(limiter),

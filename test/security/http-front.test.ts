@@ -282,3 +282,15 @@ describe('HTTP front', () => {
     await play(carried('plain GET', `${GET}${head}\r\n`));
   });
 });
+
+describe('a malformed message behind a good one', () => {
+  it('neither spoils nor replaces the answer that is under way', async () => {
+    await using world = await createWorld({ vovserver: { faults: { serviceMs: 200 } } });
+    const token = await world.token('alice');
+    const good = `${GET}Host: gw\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+    const answers = await send(world.gateway.port, `${good}NOT HTTP AT ALL\r\n\r\n`);
+    assert.equal(answers.length, 1);
+    assert.equal(answers[0]?.status, 200);
+    assert.ok(Array.isArray(JSON.parse(answers[0]?.body ?? '').rows));
+  });
+});

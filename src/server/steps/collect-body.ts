@@ -3,10 +3,13 @@ import { GatewayError } from '../../kernel/index.ts';
 import type { CallBody } from '../../upstream/index.ts';
 import type { Scope, Step } from '../scope.ts';
 
-/** Bodies up to this size are held in memory, so that the call can be sent again after a 401. */
-const REPLAY_BYTES = 262_144;
-/** A body of unknown length is read whole before anything is sent, so that broken framing never reaches vovserver. */
-const CHUNKED_BYTES = 1_048_576;
+/**
+ * Bodies up to this size are read whole before anything is sent: broken framing never reaches vovserver, a slow sender holds
+ * none of its connections, and the call can be sent again after a 401.
+ */
+const WHOLE_BYTES = 1_048_576;
+/** What a read may carry along; it is dropped. */
+const DROPPED_BYTES = 262_144;
 const NONE: CallBody = { kind: 'none' };
 
 function tooLarge(maxBytes: number): GatewayError {
@@ -50,9 +53,9 @@ async function collect(scope: Scope, maxBytes: number): Promise<void> {
   if (scope.expectsContinue) scope.res.writeContinue();
   // Some client libraries send `{}` with every GET: read and dropped, since a read has no body for vovserver.
   if (meta.method === 'GET' || meta.method === 'HEAD') {
-    await readBody(req, Math.min(maxBytes, REPLAY_BYTES));
-  } else if (length === null || length <= REPLAY_BYTES) {
-    scope.body = { kind: 'bytes', bytes: await readBody(req, Math.min(maxBytes, CHUNKED_BYTES)) };
+    await readBody(req, Math.min(maxBytes, DROPPED_BYTES));
+  } else if (length === null || length <= WHOLE_BYTES) {
+    scope.body = { kind: 'bytes', bytes: await readBody(req, Math.min(maxBytes, WHOLE_BYTES)) };
   } else {
     scope.body = { kind: 'stream', stream: req, maxBytes };
   }
