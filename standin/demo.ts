@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { VERSION } from '../src/cli/version.ts';
 import { parseConfig } from '../src/config/index.ts';
+import { messageOf } from '../src/kernel/index.ts';
 import { createGateway } from '../src/server/index.ts';
 import { createVovserver } from './vovserver/index.ts';
 
@@ -33,7 +34,11 @@ const result = parseConfig({
   credentials: [{ type: 'file', dir: folder }],
 });
 if (!result.ok) throw new Error(result.faults.map((fault) => `${fault.path}: ${fault.reason}`).join('\n'));
-const gateway = await createGateway(result.config, { version: VERSION });
+const gateway = await createGateway(result.config, { version: VERSION }).catch((error: unknown) => {
+  console.error(`The demo cannot start: ${messageOf(error)}`);
+  console.error('Other ports: npm run demo -- --port 8081 --admin-port 9465');
+  process.exit(1);
+});
 const { token } = await gateway.tokens.create({ user, label: 'demo', scopes: ['read', 'submit', 'control'] });
 
 const url = `http://127.0.0.1:${gateway.port}`;

@@ -1,17 +1,9 @@
-import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import {
-  type ConfigChange,
-  type ConfigResult,
-  createConfigWatcher,
-  type Fault,
-  findConfigFile,
-  loadConfig,
-} from '../config/index.ts';
+import { type ConfigChange, type ConfigResult, createConfigWatcher, type Fault, loadConfig } from '../config/index.ts';
 import { messageOf, systemClock } from '../kernel/index.ts';
 import { watchFiles } from '../platform/index.ts';
 import { createGateway, type Gateway } from '../server/index.ts';
-import { faultLines } from './config-file.ts';
+import { faultLines, locateConfig } from './config-file.ts';
 import { VERSION } from './version.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -67,7 +59,9 @@ export async function runServe(argv: string[], env: Environment, err: (text: str
     err(`vovgw serve: ${messageOf(error)}\n\nvovgw serve [--config FILE]\n`);
     return 2;
   }
-  const file = findConfigFile(named, env, existsSync);
+  const located = locateConfig(named, env, err);
+  if (located === null) return 1;
+  const { file } = located;
   const load = (): ConfigResult => loadConfig({ file, env });
   const first = load();
   if (!first.ok) {

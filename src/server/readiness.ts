@@ -5,7 +5,7 @@ import type { QueueStatus } from '../upstream/index.ts';
 const LEVELS: Readonly<Record<QueueStatus['tlsLevel'], string>> = {
   1: 'level 1: plain HTTP, passwords and jobs are open to the network',
   2: 'level 2: TLS, but the server is not verified',
-  3: 'level 3: the server is verified',
+  3: 'level 3: the server must prove who it is',
 };
 
 function queueComponent(status: QueueStatus): Component {
@@ -13,7 +13,7 @@ function queueComponent(status: QueueStatus): Component {
   return {
     name: `queue:${status.queue}`,
     state: status.state === 'up' || status.state === 'unknown' ? 'ok' : 'degraded',
-    detail: `${status.url} ${status.state}${detail}; TLS ${LEVELS[status.tlsLevel]}`,
+    detail: `${status.url} ${status.state}${detail}; TLS policy ${LEVELS[status.tlsLevel]}`,
   };
 }
 

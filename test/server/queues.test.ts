@@ -54,6 +54,8 @@ describe('two queues', () => {
     'night.example': 'night',
     'NIGHT.example:8443': 'night',
     'night.example:1': 'night',
+    'night.example.': 'night',
+    'night.example.:8443': 'night',
     'other.example': 'day',
     'xnight.example': 'day',
     'night.example.evil': 'day',
@@ -87,5 +89,26 @@ describe('two queues', () => {
     assert.equal((await at(world.gateway.port)).status, 200);
     await night.restart();
     assert.equal((await at(nightPort)).status, 200);
+  });
+});
+
+describe('a queue that a reload takes away', () => {
+  it('leaves nothing behind its port, least of all another queue', async () => {
+    await using day = await createVovserver({ transport: 'http', queueName: 'day', users });
+    await using night = await createVovserver({ transport: 'http', queueName: 'night', users });
+    const port = await freePort();
+    await using world = await createWorld({
+      config: {
+        queues: [
+          { name: 'day', urls: [day.url], allowInsecure: true },
+          { name: 'night', urls: [night.url], allowInsecure: true, port },
+        ],
+      },
+    });
+    const token = await world.token('alice');
+    assert.equal((await world.call('GET', '/api/v3/project/1/version', { token, port })).status, 200);
+    world.gateway.reload({ ...world.config, queues: world.config.queues.slice(0, 1) });
+    assert.equal((await world.call('GET', '/api/v3/project/1/version', { token, port })).status, 404);
+    assert.equal((await world.call('GET', '/api/v3/project/1/version', { token })).status, 200);
   });
 });

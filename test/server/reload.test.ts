@@ -92,3 +92,18 @@ describe('reload of the configuration', () => {
     assert.equal(world.vovserver.ledger.logins.filter(({ user }) => user === 'alice').length, 1);
   });
 });
+
+describe('a reload that cannot be put into effect', () => {
+  it('changes nothing, not even what comes before the part that failed', async () => {
+    await using world = await createWorld();
+    const token = await world.token('alice');
+    const [queue] = world.config.queues;
+    assert.ok(queue);
+    const broken = { ...queue, urls: ['https://127.0.0.1:1'], tls: { ...queue.tls, caFile: '/nowhere/ca.pem' } };
+    const rules = [{ match: { user: 'alice' }, account: 'bob' }];
+    assert.throws(() => world.gateway.reload({ ...world.config, queues: [broken], identity: { groups: {}, rules } }));
+    const answer = await world.call('POST', '/api/v3/jobs', { token, json: JOB });
+    assert.equal(answer.status, 200);
+    assert.equal(world.vovserver.ledger.jobs.at(-1)?.user, 'alice');
+  });
+});
