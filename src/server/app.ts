@@ -18,15 +18,11 @@ export function doorOf(target: string): Door {
   return (end === -1 ? target : target.slice(0, end)) === TOKEN_PATH ? 'token' : 'api';
 }
 
-/** Requests whose client waits for `100 Continue`; the listener puts them here. */
-export type ContinueSet = WeakSet<IncomingMessage>;
-
 function openScope(
   req: IncomingMessage,
   res: ServerResponse,
   clock: Clock,
   addresses: CallerAddress,
-  waiting: ContinueSet,
   correlation: Correlation,
 ): Scope {
   const target = req.url ?? '/';
@@ -46,7 +42,8 @@ function openScope(
       method: req.method ?? 'GET',
       target,
     },
-    expectsContinue: waiting.has(req),
+    // Any other expectation is refused by `check message`; HTTP/1.0 knows none.
+    expectsContinue: req.headers.expect !== undefined && req.httpVersion === '1.1',
     signal: NEVER,
     head: [],
     queue: null,
@@ -67,7 +64,6 @@ export interface AppParts {
   readonly steps: Steps;
   readonly clock: Clock;
   readonly addresses: () => CallerAddress;
-  readonly waiting: ContinueSet;
   /** Told of faults of the gateway itself; the caller only sees GW_INTERNAL. */
   readonly onInternal: (error: GatewayError, requestId: string) => void;
 }
@@ -81,7 +77,7 @@ export function createApp(parts: AppParts): RequestListener {
   for (const door of ['api', 'token', 'other'] as const) columns.set(door, columnOf(parts.steps, door));
   const correlation = createCorrelation();
   const carry = (req: IncomingMessage, res: ServerResponse): void => {
-    const scope = openScope(req, res, parts.clock, parts.addresses(), parts.waiting, correlation);
+    const scope = openScope(req, res, parts.clock, parts.addresses(), correlation);
     void walk(columns.get(scope.door) ?? [], scope, (error) => parts.onInternal(error, scope.meta.requestId));
   };
   const app = express();

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 const REQUEST_ID = /^[A-Za-z0-9_.-]{8,128}$/;
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
@@ -28,7 +28,7 @@ export function createCorrelation(): Correlation {
     return stock.slice(at - length, at);
   };
   return {
-    requestId: (header) => (typeof header === 'string' && REQUEST_ID.test(header) ? header : randomUUID()),
+    requestId: (header) => (typeof header === 'string' && REQUEST_ID.test(header) ? header : hex(32)),
     traceparent(header) {
       const match = typeof header === 'string' ? TRACEPARENT.exec(header) : null;
       if (match !== null && match[1] !== NO_TRACE && match[2] !== NO_SPAN)

@@ -4,7 +4,6 @@ import type { Config } from '../config/index.ts';
 import type { Clock } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { createTlsMaterial } from '../platform/index.ts';
-import type { ContinueSet } from './app.ts';
 import { createListener, type Listener } from './listener.ts';
 
 /** Every port that a gateway listens on. */
@@ -21,7 +20,6 @@ export interface Doors {
 export interface DoorParts {
   readonly app: (req: IncomingMessage, res: ServerResponse) => void;
   readonly admin: RequestListener;
-  readonly waiting: ContinueSet;
   readonly report: Report;
   readonly clock: Clock;
 }
@@ -72,7 +70,7 @@ export async function openDoors(config: Config, parts: DoorParts): Promise<Doors
     material?.[Symbol.dispose]();
   };
   const open = async (port: number): Promise<number> => {
-    const listener = await createListener(config.server, port, parts.app, parts.waiting, material);
+    const listener = await createListener(config.server, port, parts.app, material);
     listeners.push(listener);
     return listener.port;
   };

@@ -4,7 +4,7 @@ import type { Config } from '../config/index.ts';
 import { type Clock, systemClock } from '../kernel/index.ts';
 import { createReport, type ReportHandle } from '../observe/index.ts';
 import type { KeyValue } from '../platform/index.ts';
-import { type ContinueSet, createApp } from './app.ts';
+import { createApp } from './app.ts';
 import { type Doors, openDoors } from './doors.ts';
 import { readinessOf } from './readiness.ts';
 import { type Decided, decide, type Parts, wire } from './wire.ts';
@@ -92,12 +92,10 @@ async function awaitStore({ kv }: Parts, clock: Clock): Promise<void> {
 }
 
 function open(config: Config, life: Life, parts: Parts, report: ReportHandle, clock: Clock, options: GatewayOptions) {
-  const waiting: ContinueSet = new WeakSet();
   const app = createApp({
     steps: parts.steps,
     clock,
     addresses: () => life.decided.addresses,
-    waiting,
     onInternal: (error, requestId) =>
       report.log.error({ event: 'internal', request_id: requestId, error: error.cause ?? error }, 'a request failed'),
   });
@@ -107,7 +105,7 @@ function open(config: Config, life: Life, parts: Parts, report: ReportHandle, cl
     version: options.version,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
   });
-  return openDoors(config, { app, admin, waiting, report, clock });
+  return openDoors(config, { app, admin, report, clock });
 }
 
 async function drain(life: Life, doors: Doors, parts: Parts, report: ReportHandle, waitMs: number, clock: Clock) {

@@ -6,7 +6,6 @@ import type { Config } from '../config/index.ts';
 import { ERROR_CODES, type ErrorCode, GatewayError } from '../kernel/index.ts';
 import type { TlsMaterial } from '../platform/index.ts';
 import { problemOf } from './answer.ts';
-import type { ContinueSet } from './app.ts';
 
 type ServerConfig = Config['server'];
 
@@ -26,8 +25,12 @@ const PARSER_FAULTS: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'GW_HEADERS_TOO_LARGE',
 };
 
-/** The answer that a connection is busy with, or was busy with last. */
-type Answers = WeakMap<Socket, ServerResponse>;
+const ANSWER = Symbol('answer');
+
+/** A connection with the answer that it is busy with, or was busy with last. */
+interface Busy extends Socket {
+  [ANSWER]?: ServerResponse;
+}
 
 const detailOf = (code: string | undefined): string => {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'The request did not arrive in time.';
@@ -37,8 +40,8 @@ const detailOf = (code: string | undefined): string => {
 };
 
 /** Answers what the HTTP parser refused, and closes: nothing after a malformed message can be believed. */
-function answerParserFault(error: NodeJS.ErrnoException, socket: Socket, answers: Answers): void {
-  const running = answers.get(socket);
+function answerParserFault(error: NodeJS.ErrnoException, socket: Busy): void {
+  const running = socket[ANSWER];
   const underWay = running !== undefined && !running.writableFinished;
   if (underWay && running.req.complete) {
     // The fault came behind a request that is still being answered: that answer is not spoilt, and is the last one.
@@ -114,7 +117,6 @@ export async function createListener(
   config: ServerConfig,
   port: number,
   handler: (req: IncomingMessage, res: ServerResponse) => void,
-  waiting: ContinueSet,
   material: TlsMaterial | null,
 ): Promise<Listener> {
   const { limits } = config;
@@ -127,9 +129,8 @@ export async function createListener(
     // How often Node looks for requests that are late.
     connectionsCheckingInterval: Math.max(100, Math.min(5000, limits.headersTimeout / 4)),
   };
-  const answers: Answers = new WeakMap();
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
-    answers.set(req.socket, res);
+    (req.socket as Busy)[ANSWER] = res;
     handler(req, res);
   };
   const server: Server =
@@ -138,15 +139,13 @@ export async function createListener(
       : createHttpsServer({ ...common, ...tlsOptions(config, material) }, serve);
   applyLimits(server, config);
   const sockets = boundConnections(server, () => config.limits.connectionsPerAddress);
-  server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
-    waiting.add(req);
-    serve(req, res);
-  });
+  // `100 Continue` is sent by the step that wants the body, not before the request is accepted.
+  server.on('checkContinue', serve);
   // An unknown expectation is refused by `check message`, in the same shape as every other error.
   server.on('checkExpectation', serve);
   // CONNECT asks for a tunnel. Without a listener Node closes the socket in silence.
-  server.on('connect', (_req, socket: Socket) => answerParserFault(new Error('CONNECT'), socket, answers));
-  server.on('clientError', (error, socket: Socket) => answerParserFault(error, socket, answers));
+  server.on('connect', (_req, socket: Socket) => answerParserFault(new Error('CONNECT'), socket));
+  server.on('clientError', (error, socket: Socket) => answerParserFault(error, socket));
   const reload = material?.onChange(() => {
     if (server instanceof HttpsServer) server.setSecureContext(tlsOptions(config, material));
   });

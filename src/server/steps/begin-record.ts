@@ -25,7 +25,10 @@ class Gone implements CallerGone {
 }
 
 /** Path without query, bounded, for the log. */
-const logPath = (target: string): string => target.split('?', 1)[0]?.slice(0, 200) ?? '';
+const logPath = (target: string): string => {
+  const query = target.indexOf('?');
+  return target.slice(0, Math.min(200, query === -1 ? target.length : query));
+};
 
 /** Made for every request, so one literal of one shape. */
 function record(report: Report, clock: Clock, scope: Scope, aborted: boolean): void {
