@@ -8,7 +8,7 @@ import { startGatewaySubject } from './subjects-gateway.ts';
 // Redis together on the other. Rounds are interleaved and the median round counts, so that a busy machine hits all alike.
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '50' },
     json: { type: 'boolean', default: false },

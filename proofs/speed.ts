@@ -8,7 +8,7 @@ import { createFigures } from './figures.ts';
 const { values } = parseArgs({
   options: {
     ratio: { type: 'string', default: '1.5' },
-    seconds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
   },
 });
