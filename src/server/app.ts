@@ -52,7 +52,6 @@ function openScope(
     route: null,
     body: { kind: 'none' },
     account: null,
-    credential: null,
     result: null,
     bytesOut: 0,
     error: null,

@@ -3,7 +3,7 @@ import type { RouteDecision } from '../access/index.ts';
 import type { Caller } from '../auth/index.ts';
 import type { Account, GatewayError, RequestMeta } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
-import type { CallBody, CallerGone, Credential, ForwardResult } from '../upstream/index.ts';
+import type { CallBody, CallerGone, ForwardResult } from '../upstream/index.ts';
 
 /** What travels with one request. Each field is written only by the step named behind it. */
 export interface Scope {
@@ -29,8 +29,6 @@ export interface Scope {
   body: CallBody;
   /** Written by: choose account. */
   account: Account | null;
-  /** Written by: credential. */
-  credential: Credential | null;
   /** Written by: forward. */
   result: ForwardResult | null;
   /** Bytes of a body that the gateway itself answered with. Written by: whoever answers. */

@@ -8,7 +8,6 @@ export function createForward(upstream: Upstream, broker: Broker): Step {
     const { account, route, meta } = scope;
     if (account === null || route === null) return;
     const credential = broker.credentialFor(account);
-    scope.credential = credential;
     const call = {
       queue: account.queue,
       account: account.name,
