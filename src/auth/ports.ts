@@ -2,8 +2,10 @@ import type { Identity, Secret, TokenScope } from '../kernel/index.ts';
 
 /** Who is calling, and with what. */
 export interface Caller {
+  readonly by: 'token' | 'session' | 'bearer';
   readonly identity: Identity;
   readonly scopes: ReadonlySet<TokenScope>;
+  /** Public id of the access token or session, or a digest of the bearer token. */
   readonly tokenId: string;
   readonly tokenLabel: string;
   /** Milliseconds since the epoch. */
@@ -30,6 +32,8 @@ export interface AccessTokenInfo {
 /** What a new access token needs. */
 export interface NewAccessToken {
   readonly user: string;
+  /** Subject of the person whose token it is; undefined: the administrator vouches (`local:<user>`). */
+  readonly subject?: string;
   readonly label: string;
   readonly scopes: readonly TokenScope[];
   /** Milliseconds; undefined takes the configured default. Above the maximum it is a fault. */
@@ -43,6 +47,8 @@ export interface AccessTokens extends AsyncDisposable {
   list(user?: string): Promise<AccessTokenInfo[]>;
   /** Ends a token and what was derived from it, on all replicas within 1 s. False when there is none. */
   revoke(id: string): Promise<boolean>;
+  /** The token that this text is, without using it; null when it is no valid token. Throws GW_STORE_UNAVAILABLE. */
+  inspect(token: string): Promise<AccessTokenInfo | null>;
   /** Synchronous while the token was seen in the last second. Throws GatewayError GW_UNAUTHENTICATED or GW_STORE_UNAVAILABLE. */
   authenticate(token: string): Caller | Promise<Caller>;
   /**

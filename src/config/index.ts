@@ -5,13 +5,18 @@ export type { ConfigResult, Fault, FaultSource } from './fault.ts';
 export { DEFAULT_FILES, findConfigFile, type LoadInput, loadConfig, parseConfig } from './load.ts';
 export { printable, written } from './printable.ts';
 export {
+  type BearerConfig,
   type BucketConfig,
   type Config,
   configSchema,
   type LimitsConfig,
+  type OidcConfig,
+  type ProviderConfig,
   type QueueConfig,
   type RedisConfig,
+  type SamlConfig,
   type SecretsConfig,
+  type SignInConfig,
   type SourceConfig,
 } from './schema.ts';
 export { configShape, type Segment, type Shape } from './shape.ts';

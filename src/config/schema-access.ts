@@ -1,35 +1,61 @@
 import { z } from 'zod';
 import { duration, name } from './values.ts';
 
+const WHOM = ['user', 'userPattern', 'group', 'subject', 'provider', 'attribute'] as const;
+
 const ruleMatch = z
   .strictObject({
     user: z.string().optional().describe('Exactly this user name.'),
     userPattern: z.string().optional().describe('Regular expression for the whole user name; its groups are $1, $2, …'),
     group: z.string().optional().describe('Member of this group.'),
+    subject: z.string().optional().describe('Exactly this subject, for example local:alice or corp:7f3a…'),
+    provider: z.string().optional().describe('Signed in at this provider.'),
+    attribute: z
+      .strictObject({
+        name: z.string().min(1).describe('Name of the attribute or claim.'),
+        value: z.string().optional().describe('One of its values is exactly this.'),
+        pattern: z.string().optional().describe('One of its values matches this regular expression as a whole.'),
+      })
+      .optional()
+      .describe('An attribute of the assertion; does not fit who did not sign in at a provider.'),
     queue: z.string().optional().describe('Only on this queue.'),
   })
-  .refine((match) => match.user !== undefined || match.userPattern !== undefined || match.group !== undefined, {
-    error: 'needs user, userPattern or group',
-  })
-  .meta({ anyOf: [{ required: ['user'] }, { required: ['userPattern'] }, { required: ['group'] }] });
+  .refine((match) => WHOM.some((key) => match[key] !== undefined), { error: `needs one of ${WHOM.join(', ')}` })
+  .meta({ anyOf: WHOM.map((key) => ({ required: [key] })) });
 
 const rule = z
   .strictObject({
     match: ruleMatch.describe('Whom the rule concerns; all given keys must fit.'),
     account: z.string().optional().describe('vovserver account of its own; $1, $2, … stand for groups of userPattern.'),
     shared: name().optional().describe('vovserver account shared with others.'),
+    table: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('vovserver accounts of their own by user name; a user who is not in it is left to the next rule.'),
     deny: z.literal(true).optional().describe('No vovserver account.'),
   })
-  .refine((r) => [r.account, r.shared, r.deny].filter((v) => v !== undefined).length === 1, {
-    error: 'needs exactly one of account, shared, deny',
+  .refine((r) => [r.account, r.shared, r.table, r.deny].filter((v) => v !== undefined).length === 1, {
+    error: 'needs exactly one of account, shared, table, deny',
   })
-  .meta({ oneOf: [{ required: ['account'] }, { required: ['shared'] }, { required: ['deny'] }] });
+  .meta({ oneOf: ['account', 'shared', 'table', 'deny'].map((key) => ({ required: [key] })) });
+
+const holders = z.strictObject({
+  users: z.array(z.string()).default([]).describe('User names.'),
+  groups: z.array(z.string()).default([]).describe('Members of these groups.'),
+});
 
 export const identitySchema = z.strictObject({
   groups: z
     .record(name(), z.array(z.string()))
     .default({})
     .describe('Groups kept in this file: name and list of user names.'),
+  roles: z
+    .strictObject({
+      operator: holders.prefault({}).describe('May see whose job and token is whose.'),
+      admin: holders.prefault({}).describe('May also end the tokens and sessions of others.'),
+    })
+    .prefault({})
+    .describe('Who is more than a user.'),
   rules: z
     .array(rule)
     .default([{ match: { userPattern: '([a-z_][a-z0-9_-]{0,31})' }, account: '$1' }])

@@ -110,6 +110,10 @@ export const sourceSchema = z.discriminatedUnion('type', [
     passwordFile: path().describe('File with its password.'),
   }),
   z.strictObject({
+    type: z.literal('enrolled'),
+    ...sourceBase,
+  }),
+  z.strictObject({
     type: z.literal('passthrough'),
     ...sourceBase,
   }),

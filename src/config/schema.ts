@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accessSchema, accessTokensSchema, identitySchema, limitsSchema } from './schema-access.ts';
 import { brokerSchema, queueSchema, sourceSchema } from './schema-queue.ts';
+import { docsSchema, signInSchema } from './schema-sign-in.ts';
 import { adminSchema, logSchema, redisSchema, secretsSchema, serverSchema } from './schema-server.ts';
 
 /** The whole configuration file: every key with its meaning, its form and its default. */
@@ -26,6 +27,8 @@ export const configSchema = z.strictObject({
   broker: brokerSchema.prefault({}).describe('How vovserver JWTs are obtained and renewed.'),
   credentials: z.array(sourceSchema).default([]).describe('Where vovserver passwords come from, asked in order.'),
   identity: identitySchema.prefault({}).describe('Which vovserver account an identity has.'),
+  signIn: signInSchema.prefault({}).describe('How people sign in, and tokens of the company’s identity provider.'),
+  docs: docsSchema.prefault({}).describe('Pages that describe the API.'),
   accessTokens: accessTokensSchema.prefault({}).describe('Access tokens of the gateway.'),
   access: accessSchema.prefault({}).describe('Which calls are open.'),
   limits: limitsSchema
@@ -43,3 +46,8 @@ export type RedisConfig = NonNullable<Config['redis']>;
 export type SourceConfig = Config['credentials'][number];
 export type LimitsConfig = Config['limits'];
 export type BucketConfig = LimitsConfig['address'];
+export type SignInConfig = Config['signIn'];
+export type ProviderConfig = SignInConfig['providers'][number];
+export type SamlConfig = Extract<ProviderConfig, { type: 'saml' }>;
+export type OidcConfig = Extract<ProviderConfig, { type: 'oidc' }>;
+export type BearerConfig = SignInConfig['bearers'][number];

@@ -45,6 +45,37 @@ export const ERROR_CODES = {
     meaning: 'No identity rule maps this user to a vovserver account of this queue, or a rule denies it.',
     mend: 'The administrator adds a rule under `identity.rules`; `vovgw explain user <name>` shows which rule decided.',
   },
+  GW_CROSS_SITE: {
+    status: 403,
+    title: 'The request came from another site',
+    meaning: 'A call with the session cookie that changes something must come from the gateway’s own pages.',
+    mend: 'Open the page again and repeat it there; programs use an access token instead of the cookie.',
+  },
+  GW_ROLE_MISSING: {
+    status: 403,
+    title: 'Your role does not allow this',
+    meaning: 'The call needs the role operator or admin.',
+    mend: 'The administrator gives roles under `identity.roles`.',
+  },
+  GW_SIGN_IN_FAILED: {
+    status: 403,
+    title: 'The sign-in did not succeed',
+    meaning:
+      'The answer of the identity provider was not accepted, came too late, came twice or belongs to another browser. The reason is in the log only.',
+    mend: 'Start the sign-in again; if it stays, tell the administrator the request id.',
+  },
+  GW_SIGN_IN_DENIED: {
+    status: 403,
+    title: 'You may not use this gateway',
+    meaning: 'The identity provider vouches for you, but the rules of the gateway do not let you in.',
+    mend: 'The administrator looks at the sign-in rules; `vovgw explain user <assertion.json>` shows which one decided.',
+  },
+  GW_IDENTITY_CONFLICT: {
+    status: 403,
+    title: 'Another identity has this name or account',
+    meaning: 'Your user name or vovserver account was first used by another identity, so it is not given to a second one.',
+    mend: 'The administrator decides whose it is: `vovgw binding list`, then `vovgw binding remove`.',
+  },
   GW_NOT_FOUND: {
     status: 404,
     title: 'Nothing is served here',
@@ -122,6 +153,12 @@ export const ERROR_CODES = {
     title: 'vovserver is not reachable',
     meaning: 'No connection to vovserver, or it is failing over. Nothing was executed.',
     mend: 'Retry after the seconds in Retry-After.',
+  },
+  GW_PROVIDER_UNAVAILABLE: {
+    status: 503,
+    title: 'The identity provider is not reachable',
+    meaning: 'Metadata, keys or tokens could not be had from the identity provider.',
+    mend: 'Retry after the seconds in Retry-After, or sign in another way.',
   },
   GW_CREDENTIAL_UNAVAILABLE: {
     status: 503,

@@ -2,4 +2,14 @@
 export { type Clock, systemClock } from './clock.ts';
 export { ERROR_CODES, type ErrorCode, type ErrorOptions, GatewayError, messageOf, toGatewayError } from './errors.ts';
 export { Secret } from './secret.ts';
-export { type Account, type Identity, type RequestMeta, type RouteClass, SCOPES, type TokenScope } from './words.ts';
+export type { Cookie, WebAnswer, WebRequest } from './web.ts';
+export {
+  type Account,
+  type Identity,
+  type RequestMeta,
+  ROLES,
+  type Role,
+  type RouteClass,
+  SCOPES,
+  type TokenScope,
+} from './words.ts';

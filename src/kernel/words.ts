@@ -5,13 +5,27 @@ export type RouteClass = 'read' | 'list' | 'submit' | 'control' | 'login';
 export const SCOPES = ['read', 'submit', 'control'] as const;
 export type TokenScope = (typeof SCOPES)[number];
 
+/** What an identity may do beside its own affairs: an operator sees whose job is whose, an admin also ends others' tokens. */
+export const ROLES = ['user', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
 /** A person or program as the gateway knows it, whatever the way of signing in. */
 export interface Identity {
-  /** Immutable and unique over all ways of signing in, for example `local:alice`. */
+  /** Immutable and unique over all ways of signing in: `local:alice`, or `<realm>:<subject>` from an identity provider. */
   readonly subject: string;
   /** The user name in the company's terms; shown to people, input of the account rules. */
   readonly user: string;
   readonly groups: readonly string[];
+  readonly roles: readonly Role[];
+  /** Name of the identity provider in the configuration; null: the administrator vouches (`local:`). */
+  readonly provider: string | null;
+  /** Attributes that the account rules look at, by name; empty for `local:`. */
+  readonly attributes: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Personal vovserver accounts that were bound to this subject at its last sign-in, by queue; null for `local:`, where
+   * the administrator vouches. A rule that gives another personal account later takes effect at the next sign-in only.
+   */
+  readonly bound: Readonly<Record<string, string>> | null;
 }
 
 /** A vovserver account on one queue: whom vovserver will see. */
