@@ -124,6 +124,7 @@ interface Issued {
 
 function createToCaller(identityOf: (user: string) => Identity): (record: TokenRecord) => Caller {
   return (record) => ({
+    by: 'token',
     identity: identityOf(record.user),
     scopes: new Set(record.scopes),
     tokenId: record.id,

@@ -11,6 +11,7 @@ export type {
 } from './ports.ts';
 export { readCredential } from './read-credential.ts';
 export { invalidToken, missingToken } from './refusals.ts';
+export * from './sign-in.ts';
 export {
   createTokenEndpoint,
   type Passthrough,

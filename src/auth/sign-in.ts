@@ -124,7 +124,11 @@ export interface SessionInfo {
 /** Sessions of browsers: in the key-value store, sealed by the gateway's key and by the cookie's own secret. */
 export interface Sessions extends AsyncDisposable {
   /** Opens one under a new id, ends the one that the request came with; the cookie goes to the browser. */
-  open(request: WebRequest, signedIn: SignedIn, identity: Identity): Promise<{ readonly cookie: string; readonly session: Session }>;
+  open(
+    request: WebRequest,
+    signedIn: SignedIn,
+    identity: Identity,
+  ): Promise<{ readonly cookie: string; readonly session: Session }>;
   /**
    * Synchronous while it was seen in the last second. Null for a cookie that opens nothing. With the store away: those seen
    * in the last 60 s, others GW_STORE_UNAVAILABLE.
@@ -195,4 +199,35 @@ export interface DeviceApprovals {
   find(userCode: string): Promise<DeviceRequest | null>;
   /** False when the code was used or ended meanwhile. */
   decide(userCode: string, decision: 'approve' | 'deny', identity: Identity): Promise<boolean>;
+}
+
+/** Who sent a request to a {@link WebRoute}; what the route did not ask for is null. */
+export interface Visitor {
+  readonly session: Session | null;
+  readonly caller: Caller | null;
+}
+
+/** One page or endpoint of the gateway itself; the server mounts it in Express behind the steps of its door. */
+export interface WebRoute {
+  readonly method: 'GET' | 'POST';
+  /** Express path with `:name` segments; also the bounded label of metrics. */
+  readonly path: string;
+  readonly door: 'login' | 'callback' | 'portal' | 'oauth';
+  /**
+   * `session`: without one a navigation is sent to the sign-in page and anything else gets 401; a POST must come from the
+   * gateway's own pages and carry the session's `csrf` field (the server checks both). `maybe`: the session when there is
+   * one; a POST must come from the gateway's own pages. `caller`: access token, bearer token or session. `nothing`: no
+   * credential is looked at.
+   */
+  readonly needs: 'session' | 'maybe' | 'caller' | 'nothing';
+  handle(request: WebRequest, visitor: Visitor): WebAnswer | Promise<WebAnswer>;
+}
+
+/** The pages that the sign-in shows; the portal makes them. */
+export interface SignInPages {
+  signIn(options: { readonly providers: readonly Provider[]; readonly returnTo: string }): WebAnswer;
+  /** A page that posts a form to another site at once, with a button for browsers without script. */
+  sendAway(to: Extract<SendAway, { kind: 'post' }>): WebAnswer;
+  /** After logout. `onward` is where the browser should go next to end the session at the provider too. */
+  signedOut(onward: SendAway | null): WebAnswer;
 }

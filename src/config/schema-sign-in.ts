@@ -32,7 +32,9 @@ const mapping = (id: string, user: string) => ({
       pattern: z
         .string()
         .default('(.+)')
-        .describe('Regular expression for the whole value, for example CN=([^,]+),.*; values without a match are dropped.'),
+        .describe(
+          'Regular expression for the whole value, for example CN=([^,]+),.*; values without a match are dropped.',
+        ),
       template: z.string().default('$1').describe('The group; $1, $2, … stand for the groups of pattern.'),
     })
     .prefault({})
@@ -103,7 +105,9 @@ const oidcProvider = z.strictObject({
   clientAuth: z
     .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
     .default('client_secret_basic')
-    .describe('How the gateway proves itself to the provider. client_secret_post suits secrets with special characters.'),
+    .describe(
+      'How the gateway proves itself to the provider. client_secret_post suits secrets with special characters.',
+    ),
   clientKeyFile: path().optional().describe('Private key for private_key_jwt, PEM (PKCS #8).'),
   scopes: z.array(z.string()).default(['openid', 'profile', 'email']).describe('Scopes to ask for.'),
   userinfo: z.boolean().default(false).describe('Also read claims from the userinfo endpoint.'),
@@ -163,33 +167,43 @@ export const bearerSchema = z.discriminatedUnion('type', [
 ]);
 
 export const signInSchema = z.strictObject({
-  providers: z.array(providerSchema).default([]).describe('Identity providers that people sign in at, several of both kinds.'),
-  default: z
-    .string()
-    .optional()
-    .describe('Provider that the sign-in page offers first; without it the first one.'),
+  providers: z
+    .array(providerSchema)
+    .default([])
+    .describe('Identity providers that people sign in at, several of both kinds.'),
+  default: z.string().optional().describe('Provider that the sign-in page offers first; without it the first one.'),
   bearers: z
     .array(bearerSchema)
     .default([])
     .describe('Access tokens of the company’s identity provider that programs may use in place of the gateway’s.'),
   session: z
     .strictObject({
-      idle: duration().default(8 * 3_600_000).describe('A session ends when it was not used for this long.'),
-      life: duration().default(24 * 3_600_000).describe('A session ends after this, used or not.'),
+      idle: duration()
+        .default(8 * 3_600_000)
+        .describe('A session ends when it was not used for this long.'),
+      life: duration()
+        .default(24 * 3_600_000)
+        .describe('A session ends after this, used or not.'),
     })
     .prefault({})
     .describe('Sessions of the browser.'),
-  flowLife: duration().default(10 * 60_000).describe('Time to come back from the identity provider.'),
+  flowLife: duration()
+    .default(10 * 60_000)
+    .describe('Time to come back from the identity provider.'),
   device: z
     .strictObject({
-      life: duration().default(10 * 60_000).describe('Time to approve a code.'),
+      life: duration()
+        .default(10 * 60_000)
+        .describe('Time to approve a code.'),
       interval: duration().default(5000).describe('`vovgw login` asks this often.'),
       scopes: z
         .array(z.enum(['read', 'submit', 'control']))
         .min(1)
         .default(['read', 'submit', 'control'])
         .describe('What a token of `vovgw login` may do at most.'),
-      tokenLife: duration().default(7 * 86_400_000).describe('Life of such a token, at most accessTokens.maxLife.'),
+      tokenLife: duration()
+        .default(7 * 86_400_000)
+        .describe('Life of such a token, at most accessTokens.maxLife.'),
     })
     .prefault({})
     .describe('`vovgw login` on submit hosts (RFC 8628).'),

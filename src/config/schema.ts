@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { accessSchema, accessTokensSchema, identitySchema, limitsSchema } from './schema-access.ts';
 import { brokerSchema, queueSchema, sourceSchema } from './schema-queue.ts';
-import { docsSchema, signInSchema } from './schema-sign-in.ts';
 import { adminSchema, logSchema, redisSchema, secretsSchema, serverSchema } from './schema-server.ts';
+import { docsSchema, signInSchema } from './schema-sign-in.ts';
 
 /** The whole configuration file: every key with its meaning, its form and its default. */
 export const configSchema = z.strictObject({

@@ -27,7 +27,15 @@ export function createAccountRules(config: Config['identity']): AccountRules {
       decided.set(identity, ofIdentity.set(queue, decision));
       return decision;
     },
-    identityOf: (user) => ({ subject: `local:${user}`, user, groups: groupsOf.get(user) ?? [] }),
+    identityOf: (user) => ({
+      subject: `local:${user}`,
+      user,
+      groups: groupsOf.get(user) ?? [],
+      roles: ['user'],
+      provider: null,
+      attributes: {},
+      bound: null,
+    }),
   };
 }
 

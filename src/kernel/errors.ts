@@ -73,7 +73,8 @@ export const ERROR_CODES = {
   GW_IDENTITY_CONFLICT: {
     status: 403,
     title: 'Another identity has this name or account',
-    meaning: 'Your user name or vovserver account was first used by another identity, so it is not given to a second one.',
+    meaning:
+      'Your user name or vovserver account was first used by another identity, so it is not given to a second one.',
     mend: 'The administrator decides whose it is: `vovgw binding list`, then `vovgw binding remove`.',
   },
   GW_NOT_FOUND: {

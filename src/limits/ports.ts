@@ -33,6 +33,8 @@ export interface Limiter extends AsyncDisposable {
   admitAddress(address: string): Admission | Promise<Admission>;
   /** By identity and class of the route. Synchronous while a lease of the identity is at hand. */
   admitIdentity(identity: Identity, cls: RouteClass): Admission | Promise<Admission>;
+  /** What is left of the limits of an identity, for its owner to see; takes nothing. Empty when there are none. */
+  peek(identity: Identity): Promise<readonly PolicyState[]>;
   /**
    * Charges a sign-in to address and token id before it is tried. Enforced whatever `limits.mode` says: this is no quota
    * but what stops guessing.

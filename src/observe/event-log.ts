@@ -1,12 +1,23 @@
 import type { Log } from './log.ts';
 import { createQuote, requestText } from './log-fields.ts';
-import type { CertificateRecord, LoginRecord, Report, RequestRecord, UpstreamRecord } from './report.ts';
+import type {
+  CertificateRecord,
+  CredentialEvent,
+  LoginRecord,
+  Report,
+  RequestRecord,
+  SignInRecord,
+  UpstreamRecord,
+} from './report.ts';
 
 /** The last moment that a Date can hold, milliseconds since the epoch (ECMA-262, time range). */
 const LAST_DATE = 8.64e15;
 
 /** The events that also leave a line in the log. */
-export type EventLog = Pick<Report, 'requestEnded' | 'upstream' | 'certificate' | 'login' | 'store' | 'configReload'>;
+export type EventLog = Pick<
+  Report,
+  'requestEnded' | 'upstream' | 'certificate' | 'login' | 'signIn' | 'credential' | 'store' | 'configReload'
+>;
 
 /** ISO 8601, or `unknown` for what is no time: a certificate may carry anything. */
 const dateText = (ms: number): string => (Math.abs(ms) <= LAST_DATE ? new Date(ms).toISOString() : 'unknown');
@@ -31,6 +42,27 @@ function loginLine(log: Log, record: LoginRecord): void {
   else log.logger.warn(fields, 'login at vovserver failed');
 }
 
+function signInLine(log: Log, record: SignInRecord): void {
+  const { provider, method, result, reason, user, subject, address, requestId } = record;
+  const why = reason === undefined ? `${method}: ${result}` : `${method}: ${result}: ${reason}`;
+  const who = { ...(user === undefined ? {} : { user }), ...(subject === undefined ? {} : { subject }) };
+  const fields = { event: 'sign_in', provider, ...who, address, request_id: requestId, reason: why };
+  if (result === 'ok') log.logger.info(fields, 'signed in');
+  else log.logger.warn(fields, 'sign-in refused');
+}
+
+function credentialLine(log: Log, event: CredentialEvent): void {
+  const { what, user, subject, id, reason, address, requestId } = event;
+  const [kind] = what.split('_');
+  const named = kind === 'session' ? { session_id: id } : kind === 'password' ? { account: id } : { token_id: id };
+  const more = {
+    ...(reason === undefined ? {} : { reason }),
+    ...(address === undefined ? {} : { address }),
+    ...(requestId === undefined ? {} : { request_id: requestId }),
+  };
+  log.logger.info({ event: what, user, subject, ...named, ...more }, what.replace('_', ' '));
+}
+
 /** Writes the log lines of the events; states that repeat are written when they change. */
 export function createEventLog(log: Log, requests: boolean): EventLog {
   const certificates = new Map<string, string>();
@@ -51,6 +83,8 @@ export function createEventLog(log: Log, requests: boolean): EventLog {
       certificateLine(log, record);
     },
     login: (record) => loginLine(log, record),
+    signIn: (record) => signInLine(log, record),
+    credential: (event) => credentialLine(log, event),
     store(state, reason) {
       if (state === storeState) return;
       storeState = state;

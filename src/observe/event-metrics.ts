@@ -106,6 +106,23 @@ function gateMetrics(metrics: Metrics): Pick<EventMetrics, 'limit' | 'attempt'> 
   };
 }
 
+function signInMetrics(metrics: Metrics): Pick<EventMetrics, 'signIn' | 'credential' | 'providerReady'> {
+  const signIns = metrics.cells('sign_ins_total');
+  const credentials = metrics.cells('credential_events_total');
+  const ready = metrics.cells('provider_ready');
+  return {
+    signIn({ provider, method, result }) {
+      signIns.at(provider, method, result).value += 1;
+    },
+    credential({ what }) {
+      credentials.at(what).value += 1;
+    },
+    providerReady(provider, isReady) {
+      ready.at(provider).value = isReady ? 1 : 0;
+    },
+  };
+}
+
 function stateMetrics(metrics: Metrics, clock: Clock): Pick<EventMetrics, 'store' | 'storeCommand' | 'configReload'> {
   const up = metrics.cells('store_up');
   const duration = metrics.durations('store_command_duration_seconds');
@@ -134,6 +151,7 @@ export function createEventMetrics(metrics: Metrics, clock: Clock): EventMetrics
     ...upstreamMetrics(metrics, clock),
     ...brokerMetrics(metrics, clock),
     ...gateMetrics(metrics),
+    ...signInMetrics(metrics),
     ...stateMetrics(metrics, clock),
   };
 }

@@ -22,6 +22,14 @@ export const EVENT_FIELDS: Rules<Omit<LogFields, 'error'>> = [
   { from: 'queue', name: 'vovgw.queue', type: 'string', meaning: 'Queue of the configuration.' },
   { from: 'account', name: 'vovgw.account', type: 'string', meaning: 'vovserver account.' },
   { from: 'user', name: 'user.name', type: 'string', meaning: 'User in the company’s terms.' },
+  {
+    from: 'subject',
+    name: 'user.id',
+    type: 'string',
+    meaning: 'Subject of the identity, unique over all ways of signing in.',
+  },
+  { from: 'provider', name: 'vovgw.provider', type: 'string', meaning: 'Identity provider of the configuration.' },
+  { from: 'session_id', name: 'vovgw.session_id', type: 'string', meaning: 'Public id of a session.' },
   { from: 'token_id', name: 'vovgw.token_id', type: 'string', meaning: 'Public id of an access token.' },
   { from: 'request_id', name: 'http.request.id', type: 'string', meaning: 'X-Request-Id of the request.' },
   { from: 'address', name: 'client.ip', type: 'string', meaning: 'Address of the caller.' },
@@ -38,7 +46,12 @@ export const EVENT_FIELDS: Rules<Omit<LogFields, 'error'>> = [
 /** The allow-list of the request line. `traceparent` becomes `trace.id`, `aborted` is written when true. */
 export const REQUEST_FIELDS: Rules<Omit<RequestRecord, 'traceparent' | 'aborted'>> = [
   { from: 'requestId', name: 'http.request.id', type: 'string', meaning: 'X-Request-Id of the request.' },
-  { from: 'door', name: 'vovgw.door', type: 'string', meaning: 'Door of the gateway: api, token, admin, other.' },
+  {
+    from: 'door',
+    name: 'vovgw.door',
+    type: 'string',
+    meaning: 'Door of the gateway: api, token, login, callback, portal, oauth, vendor, other.',
+  },
   { from: 'method', name: 'http.request.method', type: 'string', meaning: 'Method.' },
   { from: 'route', name: 'vovgw.route', type: 'string', meaning: 'Template of the route, `other` or `none`.' },
   { from: 'path', name: 'url.path', type: 'string', meaning: 'Path without the query.' },

@@ -55,6 +55,12 @@ const ROWS = {
     'Decisions of the rate limits; source: store, lease, or local while the store is away.',
   ),
   auth_attempts_total: counter(['door', 'result'], 'Presented credentials: ok, failed, blocked.'),
+  sign_ins_total: counter(
+    ['provider', 'method', 'result'],
+    'Sign-ins: ok, failed (protocol), denied (rules), conflict.',
+  ),
+  credential_events_total: counter(['what'], 'What happened to sessions, access tokens and enrolled passwords.'),
+  provider_ready: gauge(['provider'], '1 while what an identity provider needs (metadata, keys) is at hand, else 0.'),
   store_up: gauge([], '1 while the shared store answers, else 0.'),
   store_command_duration_seconds: histogram(['command'], STORE_BUCKETS, 'Commands to the shared store.'),
   store_errors_total: counter(['command'], 'Commands to the shared store that failed or timed out.'),

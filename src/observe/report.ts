@@ -1,7 +1,7 @@
 import type { RouteClass } from '../kernel/index.ts';
 
 /** Which door of the gateway a request came through; a bounded metric label. */
-export type Door = 'api' | 'token' | 'admin' | 'other';
+export type Door = 'api' | 'token' | 'login' | 'callback' | 'portal' | 'oauth' | 'vendor' | 'admin' | 'other';
 
 /** One finished request, as log line and metrics need it. Optional fields are absent when not known. */
 export interface RequestRecord {
@@ -51,6 +51,42 @@ export interface LoginRecord {
   readonly detail?: string;
 }
 
+/** One sign-in of a person at an identity provider, or a bearer token that was checked for the first time. */
+export interface SignInRecord {
+  /** Name of the provider in the configuration. */
+  readonly provider: string;
+  readonly method: 'saml' | 'oidc' | 'bearer' | 'device';
+  /** `failed`: the protocol's checks; `denied`: the rules; `conflict`: the name is another's. */
+  readonly result: 'ok' | 'failed' | 'denied' | 'conflict';
+  /** Why not, for the log only. */
+  readonly reason?: string;
+  readonly user?: string;
+  readonly subject?: string;
+  readonly address: string;
+  readonly requestId: string;
+}
+
+/** Something that happened to a credential of a person. */
+export interface CredentialEvent {
+  readonly what:
+    | 'session_opened'
+    | 'session_ended'
+    | 'token_created'
+    | 'token_revoked'
+    | 'device_approved'
+    | 'device_denied'
+    | 'password_enrolled'
+    | 'password_rejected'
+    | 'password_removed';
+  readonly user: string;
+  readonly subject: string;
+  /** Public id of the session or token; the vovserver account of a password. */
+  readonly id: string;
+  readonly reason?: string;
+  readonly address?: string;
+  readonly requestId?: string;
+}
+
 /** Certificate of a vovserver as last seen. */
 export interface CertificateRecord {
   readonly queue: string;
@@ -85,6 +121,10 @@ export interface Report {
     source: 'store' | 'lease' | 'local',
   ): void;
   attempt(result: 'ok' | 'failed' | 'blocked', door: Door): void;
+  signIn(record: SignInRecord): void;
+  credential(event: CredentialEvent): void;
+  /** Whether what a provider needs (metadata, keys, discovery) is at hand. */
+  providerReady(provider: string, ready: boolean): void;
   store(state: 'up' | 'down', reason: string): void;
   storeCommand(command: string, seconds: number, ok: boolean): void;
   configReload(ok: boolean): void;
@@ -104,7 +144,10 @@ export interface LogFields {
   readonly queue?: string;
   readonly account?: string;
   readonly user?: string;
+  readonly subject?: string;
+  readonly provider?: string;
   readonly token_id?: string;
+  readonly session_id?: string;
   readonly request_id?: string;
   readonly address?: string;
   readonly host?: string;

@@ -8,7 +8,7 @@ export interface Password {
   readonly version: string;
 }
 
-/** Where vovserver passwords come from. Adapters: file, exec, shared. */
+/** Where vovserver passwords come from. Adapters: file, exec, shared, enrolled. */
 export interface CredentialSource extends AsyncDisposable {
   readonly name: string;
   /** Null when this source does not know the account. Throws when it cannot tell. */
@@ -25,4 +25,37 @@ export interface Broker extends AsyncDisposable {
   adopt(account: Account, token: UpstreamToken): Promise<void>;
   /** Forgets the JWT of an account on all replicas. */
   drop(account: Account): Promise<void>;
+  /** How an account stands, without a login. Never throws: what cannot be known is `unknown`. */
+  stateOf(account: Account): Promise<AccountState>;
+}
+
+/** How a vovserver account stands at the gateway. */
+export type AccountState =
+  /** A JWT is at hand until then (milliseconds since the epoch). */
+  | { readonly kind: 'signed-in'; readonly until: number }
+  /** A password is at hand, and will be used with the next call. */
+  | { readonly kind: 'ready' }
+  /** vovserver rejected the password; it is not tried again before then. */
+  | { readonly kind: 'rejected'; readonly until: number }
+  | { readonly kind: 'no-password' }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/** vovserver passwords that people gave the gateway themselves (source `enrolled`), sealed in the store. */
+export interface Enrolments {
+  /** Whether the configuration lets people of this queue enrol. */
+  isOpen(queue: string): boolean;
+  /**
+   * Tries the password at vovserver once and keeps it when it was accepted; the JWT it bought is used at once. `wait` when
+   * the account was refused a moment ago (whole seconds). Throws GW_STORE_UNAVAILABLE, GW_UPSTREAM_….
+   */
+  enrol(
+    account: Account,
+    password: Secret,
+  ): Promise<
+    { readonly kind: 'accepted' } | { readonly kind: 'rejected' } | { readonly kind: 'wait'; readonly seconds: number }
+  >;
+  /** Forgets password and JWT on all replicas; false when there was none. Throws GW_STORE_UNAVAILABLE. */
+  remove(account: Account): Promise<boolean>;
+  /** When the password was given, milliseconds since the epoch; null when there is none. Throws GW_STORE_UNAVAILABLE. */
+  enrolledAt(account: Account): Promise<number | null>;
 }

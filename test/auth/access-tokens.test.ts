@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { createAccessTokens } from '../../src/auth/index.ts';
 import { GatewayError, Secret, type TokenScope } from '../../src/kernel/index.ts';
 import { createSealer } from '../../src/platform/index.ts';
+import { localIdentity } from '../world/identities.ts';
 import { config, createAuthWorld, refusalOf, seenOf, withTypo } from './auth-world.ts';
 
 const DAY = 86_400_000;
@@ -21,7 +22,7 @@ describe('create', () => {
     const { world, tokens, token, info } = await oneToken();
     await using _ = world;
     const caller = await tokens.authenticate(token);
-    assert.deepEqual(caller.identity, { subject: 'local:alice', user: 'alice', groups: [] });
+    assert.deepEqual(caller.identity, localIdentity('alice'));
     assert.deepEqual([...caller.scopes], ['read', 'submit']);
     assert.equal(caller.tokenId, info.id);
     assert.equal(caller.tokenLabel, 'laptop');
@@ -322,7 +323,7 @@ describe('the hot path', () => {
     const { world, token } = await oneToken();
     await using _ = world;
     let groups: string[] = [];
-    const replica = world.join({ identityOf: (user) => ({ subject: `local:${user}`, user, groups }) });
+    const replica = world.join({ identityOf: (user) => localIdentity(user, groups) });
     assert.deepEqual((await replica.authenticate(token)).identity.groups, []);
     groups = ['cad'];
     await world.clock.advance(1000);
@@ -423,7 +424,7 @@ describe('faults that are not the store', () => {
       clock: world.clock,
       config: () => config,
       sealer: createSealer({ current: new Secret(Buffer.alloc(32).toString('base64')) }),
-      identityOf: (user) => ({ subject: user, user, groups: [] }),
+      identityOf: (user) => ({ ...localIdentity(user), subject: user }),
     });
     await assert.rejects(async () => tokens.authenticate(token), TypeError);
     await tokens[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type AccessTokens, type AccessTokensOptions, createAccessTokens } from '../../src/auth/index.ts';
 import { type Clock, GatewayError, Secret } from '../../src/kernel/index.ts';
 import { createMemoryKeyValue, createSealer, type KeyValue, StoreUnavailable } from '../../src/platform/index.ts';
+import { localIdentity } from '../world/identities.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 
 const HOUR = 3_600_000;
@@ -93,7 +94,7 @@ export function createAuthWorld(count = 1, kv?: KeyValue, clock = createManualCl
   const store = watch(kv ?? createMemoryKeyValue({ clock }));
   const sealer = createSealer({ current: new Secret(randomBytes(32).toString('base64')) });
   const replicas: AccessTokens[] = [];
-  const identityOf = (user: string) => ({ subject: `local:${user}`, user, groups: [] });
+  const identityOf = (user: string) => localIdentity(user);
   const join = (options: Partial<AccessTokensOptions> = {}): AccessTokens => {
     const made = createAccessTokens({ kv: store, clock, sealer, config: () => config, identityOf, ...options });
     replicas.push(made);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { configSchema } from '../../src/config/index.ts';
 import { createAccountRules } from '../../src/identity/index.ts';
 import type { Identity } from '../../src/kernel/index.ts';
+import { localIdentity } from '../world/identities.ts';
 
 type IdentityConfig = Parameters<typeof createAccountRules>[0];
 type RuleConfig = IdentityConfig['rules'][number];
@@ -14,7 +15,10 @@ const DEFAULTS: IdentityConfig = identitySchema.parse({});
 const rulesOf = (rules: readonly RuleConfig[], groups: IdentityConfig['groups'] = {}) =>
   createAccountRules(identitySchema.parse({ rules, groups }));
 
-const user = (name: string, groups: readonly string[] = []): Identity => ({ subject: `x:${name}`, user: name, groups });
+const user = (name: string, groups: readonly string[] = []): Identity => ({
+  ...localIdentity(name, groups),
+  subject: `x:${name}`,
+});
 
 /** The account name that a single pattern rule gives, or the reason why there is none. */
 function mapped(userPattern: string, account: string, name: string): string {
@@ -29,9 +33,9 @@ describe('identityOf', () => {
   });
 
   it('names the way of signing in, the user and the groups of the configuration in their order', () => {
-    assert.deepEqual(rules.identityOf('alice'), { subject: 'local:alice', user: 'alice', groups: ['cad', 'ci'] });
-    assert.deepEqual(rules.identityOf('bot'), { subject: 'local:bot', user: 'bot', groups: ['ci'] });
-    assert.deepEqual(rules.identityOf('eve'), { subject: 'local:eve', user: 'eve', groups: [] });
+    assert.deepEqual(rules.identityOf('alice'), localIdentity('alice', ['cad', 'ci']));
+    assert.deepEqual(rules.identityOf('bot'), localIdentity('bot', ['ci']));
+    assert.deepEqual(rules.identityOf('eve'), localIdentity('eve'));
   });
 
   it('compares names exactly', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { rateLimitHeaders } from '../../src/limits/index.ts';
+import { localIdentity } from '../world/identities.ts';
 import { attempt, createLimitsWorld } from './limits-world.ts';
 
 const LIMITS = {
@@ -68,7 +69,7 @@ describe('sign-in attempts', () => {
     await using world = await createLimitsWorld({ limits: { ...LIMITS, address: { requests: 3, window: 300_000 } } });
     for (let i = 0; i < 3; i += 1) await attempt(world.limiter, '192.0.2.1', '192.0.2.1', true);
     assert.equal((await world.limiter.admitAddress('192.0.2.1')).policies[0]?.remaining, 2);
-    const identity = { subject: '192.0.2.1', user: 'x', groups: [] };
+    const identity = { ...localIdentity('x'), subject: '192.0.2.1' };
     assert.equal((await world.limiter.admitIdentity(identity, 'read')).policies[0]?.remaining, 599);
   });
 

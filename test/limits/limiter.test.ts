@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { rateLimitHeaders } from '../../src/limits/index.ts';
+import { localIdentity } from '../world/identities.ts';
 import { ALICE, attempt, createLimitsWorld } from './limits-world.ts';
 
-const BOB = { subject: 'local:bob', user: 'bob', groups: [] };
+const BOB = localIdentity('bob');
 
 describe('limiter: one slow caller', () => {
   it('counts down exactly by one for each call and says when the quota is whole', async () => {

@@ -4,6 +4,7 @@ import { createLimiter } from '../../src/limits/limiter.ts';
 import type { Limiter } from '../../src/limits/ports.ts';
 import type { Report } from '../../src/observe/index.ts';
 import { createMemoryKeyValue, type KeyValue, StoreUnavailable } from '../../src/platform/index.ts';
+import { localIdentity } from '../world/identities.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 
 /** One call of `report.limit`, as `policy cls decision source`. */
@@ -52,7 +53,7 @@ const POLICIES: LimitsConfig = {
   attemptsPerAddress: { requests: 200, window: 300_000 },
 };
 
-export const ALICE: Identity = { subject: 'local:alice', user: 'alice', groups: [] };
+export const ALICE: Identity = localIdentity('alice');
 
 export type LimitsWorld = Awaited<ReturnType<typeof createLimitsWorld>>;
 

@@ -33,12 +33,18 @@ describe('reload of the configuration', () => {
   });
 
   it('identity rules change at once', async () => {
-    reload({ limits: { ...world.config.limits, mode: 'off' }, identity: { groups: {}, rules: [] } });
+    reload({
+      limits: { ...world.config.limits, mode: 'off' },
+      identity: { ...world.config.identity, groups: {}, rules: [] },
+    });
     const denied = await call();
     assert.equal(denied.status, 403);
     assert.equal(JSON.parse(denied.text).code, 'GW_NO_ACCOUNT');
     const toBob = [{ match: { user: 'alice' }, account: 'bob' }];
-    reload({ limits: { ...world.config.limits, mode: 'off' }, identity: { groups: {}, rules: toBob } });
+    reload({
+      limits: { ...world.config.limits, mode: 'off' },
+      identity: { ...world.config.identity, groups: {}, rules: toBob },
+    });
     assert.equal((await call()).status, 200);
     assert.equal(world.vovserver.ledger.requests.findLast(({ target }) => target === READ)?.account, 'bob');
     reload({ limits: { ...world.config.limits, mode: 'off' } });
@@ -101,7 +107,13 @@ describe('a reload that cannot be put into effect', () => {
     assert.ok(queue);
     const broken = { ...queue, urls: ['https://127.0.0.1:1'], tls: { ...queue.tls, caFile: '/nowhere/ca.pem' } };
     const rules = [{ match: { user: 'alice' }, account: 'bob' }];
-    assert.throws(() => world.gateway.reload({ ...world.config, queues: [broken], identity: { groups: {}, rules } }));
+    assert.throws(() =>
+      world.gateway.reload({
+        ...world.config,
+        queues: [broken],
+        identity: { ...world.config.identity, groups: {}, rules },
+      }),
+    );
     const answer = await world.call('POST', '/api/v3/jobs', { token, json: JOB });
     assert.equal(answer.status, 200);
     assert.equal(world.vovserver.ledger.jobs.at(-1)?.user, 'alice');

@@ -72,6 +72,9 @@ export function createRecordedReport(): RecordedReport {
     attempt: note('attempt'),
     store: note('store'),
     storeCommand: note('storeCommand'),
+    signIn: () => undefined,
+    credential: () => undefined,
+    providerReady: () => undefined,
     configReload: note('configReload'),
   };
 }

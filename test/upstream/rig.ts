@@ -46,6 +46,9 @@ export function createToldReport(): Report & { told: Told } {
     attempt: ignore,
     store: ignore,
     storeCommand: ignore,
+    signIn: () => undefined,
+    credential: () => undefined,
+    providerReady: () => undefined,
     configReload: ignore,
   };
 }
