@@ -6,6 +6,7 @@ import type { Allowance, Source } from './allowance.ts';
 import { createAttempts } from './attempts.ts';
 import { createLeases } from './leases.ts';
 import { localRemaining, type Meter, policyState } from './meter.ts';
+import { createPeek } from './peek.ts';
 import { createPolicies } from './policies.ts';
 import type { Admission, Limiter, PolicyState } from './ports.ts';
 import { createReplicaCount } from './replica-count.ts';
@@ -71,7 +72,15 @@ export function createLimiter(options: LimiterOptions): Limiter {
     conclude,
   });
 
+  const peek = createPeek({
+    taker,
+    clock,
+    replicas: replicas.known,
+    metersOf: (identity) => (config().mode === 'off' ? [] : policies.metersOf(config(), identity)),
+  });
+
   return {
+    peek,
     admitAddress(address) {
       const limits = config();
       return limits.mode === 'off' ? UNLIMITED : leases.admit(policies.ofAddress(limits, address), 'any');

@@ -7,6 +7,9 @@ import { createMeter, hashTagOf, hasSize, type Meter } from './meter.ts';
 
 type IdentityPolicy = LimitsConfig['identity'];
 
+/** The classes that can have a limit of their own; `login` has its attempts. */
+const LIMITED_CLASSES: readonly RouteClass[] = ['read', 'list', 'submit', 'control'];
+
 /** The allowances of one identity under the policy that holds for it. */
 interface Entry {
   readonly limits: LimitsConfig;
@@ -23,6 +26,8 @@ interface Entry {
 export interface Policies {
   /** Null when no limit concerns this class. */
   ofIdentity(limits: LimitsConfig, identity: Identity, cls: RouteClass): Allowance | null;
+  /** Every meter that the limits put on an identity: that of all classes first, then those of single ones. */
+  metersOf(limits: LimitsConfig, identity: Identity): readonly Meter[];
   ofAddress(limits: LimitsConfig, address: string): Allowance;
   /**
    * The sign-in attempts of an address in all, and of a token id from there (or of what names no token). Never of a
@@ -89,19 +94,29 @@ export function createPolicies(capacity: number): Policies {
   const addresses = createBoundedMap<Allowance>(capacity);
   const attempts = createBoundedMap<Allowance>(capacity);
   const sources = createBoundedMap<Allowance>(capacity);
+  const ofIdentity: Policies['ofIdentity'] = (limits, identity, cls) => {
+    let entry = identities.get(identity.subject);
+    if (entry === undefined || !stillHolds(entry, limits, identity.groups)) {
+      entry = createEntry(limits, identity);
+      identities.set(identity.subject, entry);
+    }
+    let allowance = entry.byClass.get(cls);
+    if (allowance === undefined) {
+      allowance = createClassAllowance(entry, cls);
+      entry.byClass.set(cls, allowance);
+    }
+    return allowance;
+  };
   return {
-    ofIdentity(limits, identity, cls) {
-      let entry = identities.get(identity.subject);
-      if (entry === undefined || !stillHolds(entry, limits, identity.groups)) {
-        entry = createEntry(limits, identity);
-        identities.set(identity.subject, entry);
+    ofIdentity,
+    metersOf(limits, identity) {
+      const found = new Set<Meter>();
+      for (const cls of LIMITED_CLASSES) {
+        const allowance = ofIdentity(limits, identity, cls);
+        if (allowance !== null) found.add(allowance.main);
+        if (allowance !== null && allowance.extra !== null) found.add(allowance.extra);
       }
-      let allowance = entry.byClass.get(cls);
-      if (allowance === undefined) {
-        allowance = createClassAllowance(entry, cls);
-        entry.byClass.set(cls, allowance);
-      }
-      return allowance;
+      return [...found];
     },
     ofAddress: (limits, address) => findSimple(addresses, 'address', limits.address, addressKey(address)),
     ofAttempt(limits, address, tokenId) {
