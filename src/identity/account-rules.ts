@@ -1,8 +1,10 @@
 import type { Config } from '../config/index.ts';
 import type { Identity } from '../kernel/index.ts';
+import { createMembership } from './membership.ts';
 import { isAccountName, printable, userNameFault } from './names.ts';
+import { filled } from './patterns.ts';
 import type { AccountDecision } from './ports.ts';
-import { accountName, createRule, type Rule } from './rule.ts';
+import { createRule, type Rule } from './rule.ts';
 
 /** Maps local users to identities, and identities to vovserver accounts. */
 export interface AccountRules {
@@ -15,36 +17,31 @@ export interface AccountRules {
 /** Compiles `identity` of the configuration; the first rule that fits decides. Throws an Error naming a bad rule. */
 export function createAccountRules(config: Config['identity']): AccountRules {
   const rules = config.rules.map(createRule);
-  const groupsOf = groupsByUser(config.groups);
+  const { groupsOf, rolesOf } = createMembership(config);
   const sharedNames = new Set(config.rules.flatMap(({ shared }) => shared ?? []));
   const decided = new WeakMap<Identity, Map<string, AccountDecision>>();
   return {
     accountFor(identity, queue) {
       const known = decided.get(identity)?.get(queue);
       if (known !== undefined) return known;
-      const decision = decide(rules, sharedNames, identity, queue);
+      const decision = asBound(decide(rules, sharedNames, identity, queue), identity);
       const ofIdentity = decided.get(identity) ?? new Map<string, AccountDecision>();
       decided.set(identity, ofIdentity.set(queue, decision));
       return decision;
     },
-    identityOf: (user) => ({
-      subject: `local:${user}`,
-      user,
-      groups: groupsOf.get(user) ?? [],
-      roles: ['user'],
-      provider: null,
-      attributes: {},
-      bound: null,
-    }),
+    identityOf(user) {
+      const groups = groupsOf(user);
+      return {
+        subject: `local:${user}`,
+        user,
+        groups,
+        roles: rolesOf(user, groups),
+        provider: null,
+        attributes: {},
+        bound: null,
+      };
+    },
   };
-}
-
-function groupsByUser(groups: Config['identity']['groups']): ReadonlyMap<string, readonly string[]> {
-  const byUser = new Map<string, string[]>();
-  for (const [group, users] of Object.entries(groups)) {
-    for (const user of new Set(users)) byUser.set(user, [...(byUser.get(user) ?? []), group]);
-  }
-  return byUser;
 }
 
 function decide(
@@ -57,22 +54,27 @@ function decide(
   if (fault !== null) return { kind: 'none', reason: fault, rule: null };
   for (const [index, rule] of rules.entries()) {
     const groups = rule.match(identity, queue);
-    if (groups !== null) return apply(rule, index, groups, sharedNames, queue);
+    if (groups !== null) return apply(rule, index, nameOf(rule, identity, groups), sharedNames, queue);
   }
   return { kind: 'none', reason: 'no rule fits', rule: null };
+}
+
+/** The account name that a rule which fits gives; null when it denies one. */
+function nameOf({ config }: Rule, { user }: Identity, groups: readonly string[]): string | null {
+  if (config.shared !== undefined) return config.shared;
+  if (config.table !== undefined) return config.table[user] ?? null;
+  return config.account === undefined ? null : filled(config.account, groups);
 }
 
 function apply(
   rule: Rule,
   index: number,
-  groups: readonly string[],
+  name: string | null,
   sharedNames: ReadonlySet<string>,
   queue: string,
 ): AccountDecision {
-  const { account, shared } = rule.config;
-  const template = shared ?? account;
-  if (template === undefined) return { kind: 'none', reason: 'the rule denies an account', rule: index };
-  const name = shared ?? accountName(template, groups);
+  const { shared } = rule.config;
+  if (name === null) return { kind: 'none', reason: 'the rule denies an account', rule: index };
   // A user who happens to be called like a service account must not become it.
   if (shared === undefined && sharedNames.has(name)) {
     return { kind: 'none', reason: `the rule gives “${name}”, which is a shared account`, rule: index };
@@ -81,4 +83,13 @@ function apply(
     return { kind: 'account', account: { queue, name, shared: shared !== undefined }, rule: index };
   }
   return { kind: 'none', reason: `the rule gives “${printable(name)}”, which is no account name`, rule: index };
+}
+
+/** A personal account is used only when it was bound to this identity: another identity may have it by now. */
+function asBound(decision: AccountDecision, { bound }: Identity): AccountDecision {
+  if (bound === null || decision.kind === 'none' || decision.account.shared) return decision;
+  const { queue, name } = decision.account;
+  if (Object.hasOwn(bound, queue) && bound[queue] === name) return decision;
+  const reason = `the rule gives “${name}”, which was not theirs at the last sign-in; they must sign in again`;
+  return { kind: 'none', reason, rule: decision.rule };
 }

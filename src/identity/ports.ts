@@ -17,5 +17,17 @@ export interface Assertion {
 
 /** The identity of an assertion, or why there is none. Steps say in words what each part of the mapping did, for `vovgw explain`. */
 export type IdentityDecision =
-  | { readonly kind: 'identity'; readonly identity: Identity; readonly steps: readonly string[] }
+  | {
+      readonly kind: 'identity';
+      readonly identity: Identity;
+      /** Groups as the provider said them, without those of `identity.groups`. */
+      readonly providerGroups: readonly string[];
+      readonly steps: readonly string[];
+    }
   | { readonly kind: 'refused'; readonly reason: string; readonly steps: readonly string[] };
+
+/** What is kept of somebody who signed in: all that does not follow from the configuration. */
+export interface RememberedPerson extends Pick<Identity, 'subject' | 'user' | 'attributes' | 'bound'> {
+  readonly provider: string;
+  readonly providerGroups: readonly string[];
+}

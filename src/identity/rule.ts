@@ -1,5 +1,6 @@
 import type { Config } from '../config/index.ts';
-import { type Identity, messageOf } from '../kernel/index.ts';
+import type { Identity } from '../kernel/index.ts';
+import { groupsOfMatch, wholeValue } from './patterns.ts';
 
 export type RuleConfig = Config['identity']['rules'][number];
 
@@ -10,36 +11,36 @@ export interface Rule {
   match(identity: Identity, queue: string): readonly string[] | null;
 }
 
-/** Compiles one rule; throws an Error that names the rule when its userPattern is no regular expression. */
+type Fits = (identity: Identity) => boolean;
+
+/** Compiles one rule; throws an Error that names the rule when one of its patterns is no regular expression. */
 export function createRule(config: RuleConfig, index: number): Rule {
-  const { user, userPattern, group, queue: onlyQueue } = config.match;
-  const pattern = userPattern === undefined ? null : wholeName(userPattern, index);
+  const at = `identity.rules[${index}].match`;
+  const { user, userPattern, group, subject, provider, attribute, queue: onlyQueue } = config.match;
+  const pattern = userPattern === undefined ? null : wholeValue(userPattern, `${at}.userPattern`);
+  const hasAttribute = attribute === undefined ? null : attributeFits(attribute, `${at}.attribute`);
   return {
     config,
     match(identity, queue) {
       if (onlyQueue !== undefined && onlyQueue !== queue) return null;
       if (user !== undefined && user !== identity.user) return null;
       if (group !== undefined && !identity.groups.includes(group)) return null;
-      if (pattern === null) return [identity.user];
-      const found = pattern.exec(identity.user);
-      return found === null ? null : [...found].map((part) => part ?? '');
+      if (subject !== undefined && subject !== identity.subject) return null;
+      if (provider !== undefined && provider !== identity.provider) return null;
+      if (hasAttribute !== null && !hasAttribute(identity)) return null;
+      if (config.table !== undefined && !Object.hasOwn(config.table, identity.user)) return null;
+      return pattern === null ? [identity.user] : groupsOfMatch(pattern, identity.user);
     },
   };
 }
 
-/** The account name of a rule: `$0` to `$9` are replaced once by the groups, a group that is not there by nothing. */
-export function accountName(template: string, groups: readonly string[]): string {
-  return template.replace(/\$([0-9])/g, (_, digit: string) => groups[Number(digit)] ?? '');
-}
-
-function wholeName(source: string, index: number): RegExp {
-  try {
-    // Compiled alone first: otherwise `a)|(b` would close the anchored group and escape from it.
-    new RegExp(source);
-    return new RegExp(`^(?:${source})$`);
-  } catch (error) {
-    throw new Error(`identity.rules[${index}].match.userPattern is no regular expression: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
+/** One of the values must fit. With neither value nor pattern none does: an unfinished rule lets nobody through. */
+function attributeFits(wanted: NonNullable<RuleConfig['match']['attribute']>, at: string): Fits {
+  const { name, value } = wanted;
+  const pattern = wanted.pattern === undefined ? null : wholeValue(wanted.pattern, `${at}.pattern`);
+  if (value === undefined && pattern === null) return () => false;
+  return ({ attributes }) => {
+    const values = Object.hasOwn(attributes, name) ? (attributes[name] ?? []) : [];
+    return values.some((one) => (value === undefined || one === value) && (pattern === null || pattern.test(one)));
+  };
 }
