@@ -3,11 +3,15 @@ import { userNameFault } from '../identity/index.ts';
 import { GatewayError, SCOPES, type TokenScope } from '../kernel/index.ts';
 import type { NewAccessToken } from './ports.ts';
 
+/** Realm of those for whom the administrator vouches; no identity provider can have it. */
+const LOCAL = 'local:';
 const LABEL = /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u;
 
 /** A wish for a token that passed: whose, what it may do and how long (milliseconds). */
 export interface DecidedToken {
   readonly user: string;
+  /** Null: the administrator vouches. */
+  readonly subject: string | null;
   readonly label: string;
   readonly scopes: readonly TokenScope[];
   readonly lifeMs: number;
@@ -17,6 +21,11 @@ export interface DecidedToken {
 export function decideNewToken(wanted: NewAccessToken, lives: Config['accessTokens']): DecidedToken {
   const fault = userNameFault(wanted.user);
   if (fault !== null) throw refused(`user: ${fault}`);
+  const { subject = `${LOCAL}${wanted.user}` } = wanted;
+  const isLocal = subject === `${LOCAL}${wanted.user}`;
+  if (!isLocal && (subject === '' || subject.startsWith(LOCAL))) {
+    throw refused('subject: is not whom the administrator vouches for under this user name');
+  }
   if (!LABEL.test(wanted.label)) throw refused('label: give 1 to 64 printable characters');
   const unknown = wanted.scopes.find((scope) => !SCOPES.includes(scope));
   if (unknown !== undefined) throw refused(`scopes: there is no “${unknown}”; choose from ${SCOPES.join(', ')}`);
@@ -28,7 +37,8 @@ export function decideNewToken(wanted: NewAccessToken, lives: Config['accessToke
       `life: at most ${lives.maxLife / 86_400_000} days (accessTokens.maxLife), not ${lifeMs / 86_400_000}`,
     );
   }
-  return { user: wanted.user, label: wanted.label, scopes: SCOPES.filter((s) => wanted.scopes.includes(s)), lifeMs };
+  const scopes = SCOPES.filter((scope) => wanted.scopes.includes(scope));
+  return { user: wanted.user, subject: isLocal ? null : subject, label: wanted.label, scopes, lifeMs };
 }
 
 function refused(detail: string): GatewayError {

@@ -2,6 +2,7 @@ import { GatewayError } from '../kernel/index.ts';
 
 const CHALLENGE = 'Bearer realm="vov-gateway"';
 const INVALID = { headers: { 'WWW-Authenticate': `${CHALLENGE}, error="invalid_token"` } };
+const because = (reason?: string) => (reason === undefined ? INVALID : { ...INVALID, internal: reason });
 /** Seconds; about what a Redis failover takes. */
 const RETRY_AFTER = 5;
 
@@ -12,9 +13,9 @@ export function missingToken(): GatewayError {
   });
 }
 
-/** 401 for a token that is wrong in any way, without a hint which (RFC 6750, section 3.1). */
-export function invalidToken(): GatewayError {
-  return new GatewayError('GW_UNAUTHENTICATED', 'The access token is not valid.', INVALID);
+/** 401 for a token that is wrong in any way, without a hint which (RFC 6750, section 3.1); `reason` is for the log only. */
+export function invalidToken(reason?: string): GatewayError {
+  return new GatewayError('GW_UNAUTHENTICATED', 'The access token is not valid.', because(reason));
 }
 
 /** 401 for a credential that cannot be read; only what was sent by the caller decides this, nothing that is stored. */
@@ -26,9 +27,9 @@ export function malformedCredential(): GatewayError {
   );
 }
 
-/** 401 of the token endpoint: one text for every reason. */
-export function wrongLogin(): GatewayError {
-  return new GatewayError('GW_UNAUTHENTICATED', 'The user name or the access token is not valid.', INVALID);
+/** 401 of the token endpoint: one text for every reason; `reason` is for the log only. */
+export function wrongLogin(reason?: string): GatewayError {
+  return new GatewayError('GW_UNAUTHENTICATED', 'The user name or the access token is not valid.', because(reason));
 }
 
 /** 503 while the store is away and this process does not know the token by itself. */

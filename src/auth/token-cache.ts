@@ -1,4 +1,4 @@
-import type { Clock } from '../kernel/index.ts';
+import { type Clock, GatewayError, type Identity } from '../kernel/index.ts';
 import { StoreUnavailable } from '../platform/index.ts';
 import { putBounded } from './bounded-put.ts';
 import type { Caller } from './ports.ts';
@@ -20,16 +20,22 @@ export interface Entry {
   usedWrittenAt: number;
 }
 
+/** Why a token is no valid one, for the log. */
+export type Gone = 'unknown or revoked' | 'expired' | 'its owner is unknown' | 'its parent has ended';
+
+/** A token that the store knows, or why it is not valid. */
+export type Found = Entry | Gone;
+
 /** The tokens that this process has seen, each re-read at most once a second. */
 export interface TokenCache {
   /** The entry as it is, however old; also of a token that has ended. */
   peek(id: string): Entry | undefined;
   /** True while the entry may be used without asking the store. */
   isTrusted(entry: Entry): boolean;
-  /** The entry of a token, null when there is none. Throws StoreUnavailable when neither store nor memory can tell. */
-  lookup(id: string): Entry | null | Promise<Entry | null>;
+  /** The entry of a token. Throws StoreUnavailable or GW_STORE_UNAVAILABLE when neither store nor memory can tell. */
+  lookup(id: string): Found | Promise<Found>;
   /** As `lookup`, but always asks the store and never answers from memory. */
-  reread(id: string): Promise<Entry | null>;
+  reread(id: string): Promise<Found>;
   /** Forgets a token and what was derived from it. */
   forget(id: string): void;
   /** Every entry is asked for again before it is trusted. */
@@ -40,7 +46,9 @@ export interface TokenCache {
 export interface TokenCacheOptions {
   readonly clock: Clock;
   readonly read: (id: string) => Promise<TokenRecord | null>;
-  readonly toCaller: (record: TokenRecord) => Caller;
+  /** Null: its owner is unknown. A promise where people must be asked. */
+  readonly ownerOf: (record: TokenRecord) => Identity | Promise<Identity | null>;
+  readonly toCaller: (record: TokenRecord, owner: Identity) => Caller;
   /** Tokens kept in memory. */
   readonly capacity: number;
 }
@@ -77,50 +85,58 @@ function mayGoOn(entry: Entry | undefined, now: number): entry is Entry {
   return within(entry.seenAt, now, SEEN) && within(entry.confirmedAt, now, OUTAGE);
 }
 
+const isAway = (error: unknown): boolean =>
+  error instanceof StoreUnavailable || (error instanceof GatewayError && error.code === 'GW_STORE_UNAVAILABLE');
+
 /** Creates the memory in front of the token store. */
-export function createTokenCache({ clock, read, toCaller, capacity }: TokenCacheOptions): TokenCache {
+export function createTokenCache({ clock, read, ownerOf, toCaller, capacity }: TokenCacheOptions): TokenCache {
   const entries = new Map<string, Entry>();
-  const absent = new Map<string, number>();
+  const absent = new Map<string, { readonly since: number; readonly why: Gone }>();
   let endings = 0;
 
   const isTrusted = (entry: Entry): boolean => within(entry.trustedFrom, clock.now(), TRUST);
 
-  const fetch = async (id: string): Promise<Entry | null> => {
+  const fetch = async (id: string): Promise<Found> => {
     const askedAt = clock.now();
     const record = await read(id);
-    if (record === null || record.expiresAt <= clock.now()) return null;
-    const known = entries.get(id);
-    if (record.parent === null) return entryOf(record, toCaller(record), askedAt, known);
+    if (record === null) return 'unknown or revoked';
+    if (record.expiresAt <= clock.now()) return 'expired';
+    if (record.parent === null) {
+      const owner = await ownerOf(record);
+      if (owner === null) return 'its owner is unknown';
+      return entryOf(record, toCaller(record, owner), askedAt, entries.get(id));
+    }
     const parent = await lookup(record.parent);
-    if (parent === null) return null;
-    return entryOf(record, toCaller(record), Math.min(askedAt, parent.confirmedAt), known);
+    if (typeof parent === 'string') return 'its parent has ended';
+    const caller = toCaller(record, parent.caller.identity);
+    return entryOf(record, caller, Math.min(askedAt, parent.confirmedAt), entries.get(id));
   };
 
-  const keep = (id: string, entry: Entry | null): void => {
+  const keep = (id: string, found: Found): void => {
     entries.delete(id);
-    if (entry === null) putBounded(absent, id, clock.now(), capacity);
+    if (typeof found === 'string') putBounded(absent, id, { since: clock.now(), why: found }, capacity);
     else {
       absent.delete(id);
-      putBounded(entries, id, entry, capacity);
+      putBounded(entries, id, found, capacity);
     }
   };
 
   /** The known entry for one more second; otherwise the store's absence is the answer. */
   const bridge = (id: string, error: unknown): Entry => {
     const entry = entries.get(id);
-    if (!(error instanceof StoreUnavailable) || !mayGoOn(entry, clock.now())) throw error;
+    if (!isAway(error) || !mayGoOn(entry, clock.now())) throw error;
     entry.trustedFrom = clock.now();
     return entry;
   };
 
   // What is read while a token ends may be older than its end: `forget` abandons it.
-  const flights = createSingleFlight<Entry | null>(fetch, keep, bridge);
+  const flights = createSingleFlight<Found>(fetch, keep, bridge);
 
-  const lookup = (id: string): Entry | null | Promise<Entry | null> => {
+  const lookup = (id: string): Found | Promise<Found> => {
     const entry = entries.get(id);
     if (entry !== undefined && entry.record.expiresAt > clock.now() && isTrusted(entry)) return entry;
-    const absentSince = absent.get(id);
-    if (absentSince !== undefined && within(absentSince, clock.now(), TRUST)) return null;
+    const gone = absent.get(id);
+    if (gone !== undefined && within(gone.since, clock.now(), TRUST)) return gone.why;
     return flights.ask(id);
   };
 
@@ -130,9 +146,9 @@ export function createTokenCache({ clock, read, toCaller, capacity }: TokenCache
     lookup,
     async reread(id) {
       const before = endings;
-      const entry = await fetch(id);
-      if (entry !== null && before === endings) keep(id, entry);
-      return entry;
+      const found = await fetch(id);
+      if (typeof found !== 'string' && before === endings) keep(id, found);
+      return found;
     },
     forget(id) {
       endings++;

@@ -8,13 +8,15 @@ export interface TokenRecord {
   /** HMAC-SHA-256 of id and secret in base64url. */
   readonly hash: string;
   readonly user: string;
+  /** Whose it is; null: the administrator vouches for `user` (`local:<user>`), as in every record before there were people. */
+  readonly subject: string | null;
   readonly label: string;
   readonly scopes: readonly TokenScope[];
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly expiresAt: number;
   readonly parent: string | null;
-  /** True when an administrator made it: only such a token can be exchanged for a derived one. */
+  /** True when an administrator or its owner made it: only such a token can be exchanged for a derived one. */
   readonly made: boolean;
   /** The only queue on which it holds; null: every queue. */
   readonly queue: string | null;
@@ -25,6 +27,8 @@ export interface TokenHash {
   ofSecret(parts: TokenParts): string;
   /** Names a user in keys of the store, so that a dump shows no user names. */
   ofUser(user: string): string;
+  /** Any other text; two purposes give two hashes. */
+  of(purpose: string, text: string): string;
 }
 
 /** HMAC-SHA-256 under `tokenKey`, with a purpose in front so that no hash serves for two things. */
@@ -34,6 +38,7 @@ export function createTokenHash(tokenKey: Secret): TokenHash {
   return {
     ofSecret: ({ id, secret }) => hmac('secret', `${id}:${secret}`),
     ofUser: (user) => hmac('user', user).slice(0, 22),
+    of: hmac,
   };
 }
 
@@ -55,6 +60,7 @@ export function decodeRecord(id: string, text: string): TokenRecord | null {
   const {
     hash,
     user,
+    subject = null,
     label,
     scopes,
     createdAt,
@@ -67,8 +73,9 @@ export function decodeRecord(id: string, text: string): TokenRecord | null {
   if (typeof createdAt !== 'number' || typeof expiresAt !== 'number' || !Array.isArray(scopes)) return null;
   if (parent !== null && typeof parent !== 'string') return null;
   if (queue !== null && typeof queue !== 'string') return null;
+  if (subject !== null && typeof subject !== 'string') return null;
   const known = SCOPES.filter((scope) => scopes.includes(scope));
-  return { id, hash, user, label, createdAt, expiresAt, parent, made: made === true, queue, scopes: known };
+  return { id, hash, user, subject, label, createdAt, expiresAt, parent, made: made === true, queue, scopes: known };
 }
 
 function parsed(text: string): unknown {

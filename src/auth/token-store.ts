@@ -16,10 +16,12 @@ export interface TokenStore {
   add(record: TokenRecord): Promise<void>;
   /** Keeps a derived token on the shelf of its parent, or of its user when it has none. */
   addDerived(record: TokenRecord): Promise<void>;
-  /** Deletes a token and its derived ones; false when there was none. */
-  remove(id: string): Promise<boolean>;
+  /** Deletes a token and its derived ones. The record is null when there was none, or none that can be opened. */
+  remove(id: string): Promise<{ readonly existed: boolean; readonly record: TokenRecord | null }>;
   list(user?: string): Promise<{ readonly record: TokenRecord; readonly lastUsedAt: number | null }[]>;
   markUsed(record: TokenRecord): Promise<void>;
+  /** Milliseconds since the epoch; null: never. */
+  lastUsed(id: string): Promise<number | null>;
 }
 
 /** What the store of tokens needs. */
@@ -71,6 +73,7 @@ export function createTokenStore(options: TokenStoreOptions): TokenStore {
     async markUsed(record) {
       await kv.set(usedKey(record.id), String(now()), lifeOf(record, now()));
     },
+    lastUsed: (id) => lastUsed(kv, id),
   };
 }
 
@@ -84,7 +87,7 @@ async function shelfFor({ kv, hash }: TokenStoreOptions, record: TokenRecord): P
 }
 
 /** The token itself goes first: what follows is tidying, since derived tokens end with their parent anyway. */
-async function remove({ kv, sealer, hash }: TokenStoreOptions, id: string): Promise<boolean> {
+async function remove({ kv, sealer, hash }: TokenStoreOptions, id: string): ReturnType<TokenStore['remove']> {
   const sealed = await kv.get(recordKey(id));
   const existed = await kv.delete(recordKey(id));
   const derived = readShelf(await kv.get(shelfOfToken(id)));
@@ -93,7 +96,12 @@ async function remove({ kv, sealer, hash }: TokenStoreOptions, id: string): Prom
   const text = sealed === null ? null : sealer.open(sealed, sealOf(id));
   const record = text === null ? null : decodeRecord(id, text);
   if (record !== null) await kv.removeFromSet(userKey(hash.ofUser(record.user)), id);
-  return existed;
+  return { existed, record };
+}
+
+async function lastUsed(kv: KeyValue, id: string): Promise<number | null> {
+  const used = await kv.get(usedKey(id));
+  return used === null ? null : Number(used);
 }
 
 async function list(
@@ -110,6 +118,6 @@ async function list(
   const gone = ids.filter((_, at) => found[at] === null);
   await Promise.all(gone.map((id) => kv.removeFromSet(index, id)));
   const records = found.filter((record) => record !== null);
-  const used = await Promise.all(records.map((record) => kv.get(usedKey(record.id))));
-  return records.map((record, at) => ({ record, lastUsedAt: used[at] == null ? null : Number(used[at]) }));
+  const used = await Promise.all(records.map((record) => lastUsed(kv, record.id)));
+  return records.map((record, at) => ({ record, lastUsedAt: used[at] ?? null }));
 }

@@ -125,7 +125,7 @@ describe('what is kept', () => {
     const note = (fields: object): void => void told.push(fields);
     const other = world.join({
       sealer: createSealer({ current: new Secret(Buffer.alloc(32, 7).toString('base64')) }),
-      report: { log: { debug: note, info: note, warn: note, error: note } },
+      report: { log: { debug: note, info: note, warn: note, error: note }, credential: () => undefined },
     });
     assert.equal((await refusalOf(() => other.authenticate(token))).status, 401);
     assert.deepEqual(told, [{ event: 'token_unreadable', token_id: info.id }]);
