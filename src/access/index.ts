@@ -2,6 +2,6 @@
 export { checkHeaders } from './check-headers.ts';
 export { decideRoute } from './decide-route.ts';
 export type { RouteDecision } from './ports.ts';
-export { createRouteTable, isApiPath, type RouteTable } from './route-table.ts';
+export { createRouteTable, type DescribedRoute, describeRoutes, isApiPath, type RouteTable } from './route-table.ts';
 export { checkScope, requiredScope } from './scopes.ts';
 export { type CheckedTarget, checkTarget } from './target.ts';

@@ -12,21 +12,34 @@ interface Row {
   readonly methods: readonly string[];
   readonly template: string;
   readonly class: RouteClass;
+  /** For the description of the API. */
+  readonly summary: string;
   readonly own?: true;
 }
 
 /** The routes that the vendor documents (tutorial "Using Accelerator's REST API", pages 4, 9, 14 and 20). */
 const KNOWN: readonly Row[] = [
-  { methods: ['POST'], template: '/api/v3/token', class: 'login', own: true },
-  { methods: ['POST'], template: '/api/v3/jobs', class: 'submit' },
-  { methods: ['GET'], template: '/api/v3/jobs', class: 'list' },
-  { methods: ['GET'], template: '/api/v3/jobs/{id}', class: 'read' },
-  { methods: ['PUT', 'PATCH', 'DELETE'], template: '/api/v3/jobs/{id}', class: 'control' },
-  { methods: ['GET'], template: '/api/v3/jobs/{id}/*', class: 'read' },
-  { methods: ['GET'], template: '/api/v3/jobs/{id}/{field}', class: 'read' },
-  { methods: ['GET'], template: '/api/v3/query', class: 'list' },
-  { methods: ['GET'], template: '/api/v3/project/1/{field}', class: 'read' },
-  { methods: ['GET'], template: '/api/v3/projects/1', class: 'read' },
+  {
+    methods: ['POST'],
+    template: '/api/v3/token',
+    class: 'login',
+    own: true,
+    summary: 'Sign in as the vendor’s scripts do',
+  },
+  { methods: ['POST'], template: '/api/v3/jobs', class: 'submit', summary: 'Submit a job' },
+  { methods: ['GET'], template: '/api/v3/jobs', class: 'list', summary: 'List jobs' },
+  { methods: ['GET'], template: '/api/v3/jobs/{id}', class: 'read', summary: 'Read a job' },
+  {
+    methods: ['PUT', 'PATCH', 'DELETE'],
+    template: '/api/v3/jobs/{id}',
+    class: 'control',
+    summary: 'Control, modify or forget a job',
+  },
+  { methods: ['GET'], template: '/api/v3/jobs/{id}/*', class: 'read', summary: 'Read all fields of a job' },
+  { methods: ['GET'], template: '/api/v3/jobs/{id}/{field}', class: 'read', summary: 'Read one field of a job' },
+  { methods: ['GET'], template: '/api/v3/query', class: 'list', summary: 'Query jobs and other objects' },
+  { methods: ['GET'], template: '/api/v3/project/1/{field}', class: 'read', summary: 'Read a property of the queue' },
+  { methods: ['GET'], template: '/api/v3/projects/1', class: 'read', summary: 'Read the queue' },
 ];
 
 /** One place in the tree of path segments. */
@@ -42,6 +55,23 @@ export interface RouteNode {
 /** The compiled routes. Opaque: made by {@link createRouteTable}, read by `decideRoute`. */
 export interface RouteTable {
   readonly root: RouteNode;
+}
+
+/** One open route, as a person may read it. */
+export interface DescribedRoute {
+  readonly method: string;
+  readonly template: string;
+  readonly class: RouteClass;
+  readonly summary: string;
+}
+
+/** The known routes and the writes that the configuration opens. */
+export function describeRoutes(extraRoutes: readonly ExtraRoute[]): readonly DescribedRoute[] {
+  const known = KNOWN.flatMap(({ methods, template, class: cls, summary }) =>
+    methods.map((method) => ({ method, template, class: cls, summary })),
+  );
+  const opened = extraRoutes.map((route) => ({ ...route, summary: 'Opened by the administrator' }));
+  return [...known, ...opened];
 }
 
 /** True for a checked path under `/api/v3/`; anything else is a 404 or a page of the gateway itself. */
@@ -62,9 +92,11 @@ export function segmentsOf(path: string): string[] {
 export function createRouteTable(extraRoutes: readonly ExtraRoute[]): RouteTable {
   const root = createNode();
   for (const row of KNOWN) addRow(root, row);
-  for (const { method, template, class: cls } of extraRoutes) addRow(root, { methods: [method], template, class: cls });
+  for (const { method, template, class: cls } of extraRoutes)
+    addRow(root, { methods: [method], template, class: cls, summary: '' });
   for (const { template } of extraRoutes) {
-    if (!KNOWN.some((row) => row.template === template)) addRow(root, { methods: ['GET'], template, class: 'read' });
+    if (!KNOWN.some((row) => row.template === template))
+      addRow(root, { methods: ['GET'], template, class: 'read', summary: '' });
   }
   return { root };
 }

@@ -1,14 +1,16 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express from 'express';
-import type { Clock, GatewayError } from '../kernel/index.ts';
+import type { WebRoute } from '../auth/index.ts';
+import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
 import type { CallerGone } from '../upstream/index.ts';
 import type { CallerAddress } from './caller-address.ts';
 import { type Correlation, createCorrelation } from './correlation.ts';
-import { columnOf, type Steps, walk } from './pipeline.ts';
-import type { Scope, Step } from './scope.ts';
+import { columnOf, type ErrorPage, type Steps, walk } from './pipeline.ts';
+import type { Scope, Step, WebScope } from './scope.ts';
 
 const TOKEN_PATH = '/api/v3/token';
+const DOORS: readonly Door[] = ['api', 'token', 'login', 'callback', 'portal', 'oauth', 'vendor', 'other'];
 const NEVER: CallerGone = new AbortController().signal;
 
 /** The door of a raw target. Only exact spellings open one; every other spelling meets `check message` at the last door. */
@@ -24,13 +26,14 @@ function openScope(
   clock: Clock,
   addresses: CallerAddress,
   correlation: Correlation,
+  web: WebScope | null,
 ): Scope {
   const target = req.url ?? '/';
   const forwardedFor = req.headers['x-forwarded-for'];
   return {
     req,
     res,
-    door: doorOf(target),
+    door: web?.route.door ?? doorOf(target),
     meta: {
       requestId: correlation.requestId(req.headers['x-request-id']),
       traceparent: correlation.traceparent(req.headers.traceparent),
@@ -48,6 +51,7 @@ function openScope(
     head: [],
     queue: null,
     path: '',
+    web,
     caller: null,
     route: null,
     body: { kind: 'none' },
@@ -65,6 +69,36 @@ export interface AppParts {
   readonly addresses: () => CallerAddress;
   /** Told of faults of the gateway itself; the caller only sees GW_INTERNAL. */
   readonly onInternal: (error: GatewayError, requestId: string) => void;
+  /** The gateway's own pages and endpoints. */
+  readonly routes: readonly WebRoute[];
+  readonly errorPage: ErrorPage;
+}
+
+type Carry = (req: IncomingMessage, res: ServerResponse, web: WebScope | null) => void;
+
+/** Mounts each route under its exact path; another method there is refused, and says which one is right. */
+function mount(app: express.Express, routes: readonly WebRoute[], carry: Carry): void {
+  for (const route of routes) {
+    const handler: express.RequestHandler = (req, res) => {
+      const params = Object.entries(req.params).map(([name, value]) => [name, String(value)]);
+      carry(req, res, { route, params: Object.fromEntries(params), session: null, mustSignIn: false, request: null });
+    };
+    if (route.method === 'GET') app.get(route.path, handler);
+    else app.post(route.path, handler);
+  }
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
+    app.all(path, (req, res) => carry(req, res, wrongMethod(path, methods)));
+  }
+}
+
+function wrongMethod(path: string, methods: readonly string[]): WebScope {
+  const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  const handle = (): never => {
+    throw new GatewayError('GW_METHOD_NOT_ALLOWED', `This path takes ${allow}.`, { headers: { Allow: allow } });
+  };
+  const route: WebRoute = { method: 'GET', path, door: 'callback', needs: 'nothing', handle };
+  return { route, params: {}, session: null, mustSignIn: false, request: null };
 }
 
 /**
@@ -73,17 +107,24 @@ export interface AppParts {
  */
 export function createApp(parts: AppParts): RequestListener {
   const columns = new Map<Door, readonly Step[]>();
-  for (const door of ['api', 'token', 'other'] as const) columns.set(door, columnOf(parts.steps, door));
+  for (const door of DOORS) columns.set(door, columnOf(parts.steps, door));
   const correlation = createCorrelation();
-  const carry = (req: IncomingMessage, res: ServerResponse): void => {
-    const scope = openScope(req, res, parts.clock, parts.addresses(), correlation);
-    void walk(columns.get(scope.door) ?? [], scope, (error) => parts.onInternal(error, scope.meta.requestId));
+  const carry: Carry = (req, res, web) => {
+    const scope = openScope(req, res, parts.clock, parts.addresses(), correlation, web);
+    const onInternal = (error: GatewayError): void => parts.onInternal(error, scope.meta.requestId);
+    void walk(columns.get(scope.door) ?? [], scope, onInternal, parts.errorPage);
   };
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', false);
   app.set('trust proxy', false);
-  app.use(carry);
-  return (req, res) => (doorOf(req.url ?? '/') === 'api' ? carry(req, res) : app(req, res));
+  app.set('case sensitive routing', true);
+  app.set('strict routing', true);
+  mount(app, parts.routes, carry);
+  app.use((req, res) => carry(req, res, null));
+  // Express could not decode a segment of the path: `check message` says so in the shape of every other error.
+  const undecodable: express.ErrorRequestHandler = (_error, req, res, _next) => carry(req, res, null);
+  app.use(undecodable);
+  return (req, res) => (doorOf(req.url ?? '/') === 'api' ? carry(req, res, null) : app(req, res));
 }

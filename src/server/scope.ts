@@ -1,9 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RouteDecision } from '../access/index.ts';
-import type { Caller } from '../auth/index.ts';
-import type { Account, GatewayError, RequestMeta } from '../kernel/index.ts';
+import type { Caller, Session, WebRoute } from '../auth/index.ts';
+import type { Account, GatewayError, RequestMeta, WebRequest } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
 import type { CallBody, CallerGone, ForwardResult } from '../upstream/index.ts';
+
+/** What travels with a request to one of the gateway's own pages or endpoints. */
+export interface WebScope {
+  readonly route: WebRoute;
+  readonly params: Readonly<Record<string, string>>;
+  /** Written by: meet visitor. */
+  session: Session | null;
+  /** True when a person without a session must sign in first. Written by: meet visitor. */
+  mustSignIn: boolean;
+  /** Written by: read form. */
+  request: WebRequest | null;
+}
 
 /** What travels with one request. Each field is written only by the step named behind it. */
 export interface Scope {
@@ -21,7 +33,9 @@ export interface Scope {
   queue: string | null;
   /** Written by: check message. */
   path: string;
-  /** Written by: authenticate, or exchange token. */
+  /** The gateway's own route; null for the proxied API, the token endpoint and what is not served. */
+  readonly web: WebScope | null;
+  /** Written by: authenticate, exchange token, or meet visitor. */
   caller: Caller | null;
   /** Written by: decide route. */
   route: RouteDecision | null;

@@ -1,16 +1,19 @@
 import {
   type AccessTokens,
+  type Bearers,
   type Caller,
   invalidToken,
   missingToken,
   type PresentedCredential,
   readCredential,
+  type Session,
   tokenIdOf,
 } from '../../auth/index.ts';
 import { GatewayError } from '../../kernel/index.ts';
 import type { Limiter } from '../../limits/index.ts';
 import type { Report } from '../../observe/index.ts';
 import type { Scope, Step } from '../scope.ts';
+import { type SessionOf, sessionCaller } from './meet-visitor.ts';
 
 /** Counts failed sign-in attempts and stops those who guess. */
 export interface AttemptGuard {
@@ -51,14 +54,52 @@ function checkOwner({ username }: PresentedCredential, caller: Caller): Caller {
   return caller;
 }
 
+/** The ways to be known at the API. */
+export interface Ways {
+  readonly tokens: AccessTokens;
+  readonly bearers: Bearers;
+  /** Whether any other tokens than the gateway's own are configured. */
+  readonly takesBearers: () => boolean;
+  readonly guard: AttemptGuard;
+  readonly sessionOf: SessionOf;
+  /** Whether a call with the session cookie is meant by its owner. */
+  readonly isOwnCall: (scope: Scope) => boolean;
+  readonly report: Report;
+}
+
+/** The API explorer and the vendor's page call with the session's cookie; no page of another site may. */
+function bySession(scope: Scope, { sessionOf, isOwnCall }: Ways): void | Promise<void> {
+  if (scope.req.headers.cookie === undefined || !isOwnCall(scope)) throw missingToken();
+  const settle = (session: Session | null): void => {
+    if (session === null) throw missingToken();
+    scope.caller = sessionCaller(session);
+  };
+  const session = sessionOf(scope);
+  return session instanceof Promise ? session.then(settle) : settle(session);
+}
+
+/** Tokens of the company's identity provider are signed or looked up there: nobody guesses them, so no attempt is charged. */
+async function byBearer(scope: Scope, presented: PresentedCredential, { bearers, report }: Ways): Promise<void> {
+  try {
+    scope.caller = checkOwner(presented, await bearers.authenticate(presented.token));
+    report.attempt('ok', scope.door);
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'GW_UNAUTHENTICATED') report.attempt('failed', scope.door);
+    throw error;
+  }
+}
+
 /**
- * Finds out who is calling by the Authorization header. Synchronous for a token that was seen in the last second; a token
- * that was found right before is not held up by the failed attempts of others at its address.
+ * Finds out who is calling by the Authorization header, or by the session cookie when there is none. Synchronous for what
+ * was seen in the last second; a token that was found right before is not held up by the failed attempts of others at its
+ * address.
  */
-export function createAuthenticate(tokens: AccessTokens, guard: AttemptGuard): Step {
+export function createAuthenticate(ways: Ways): Step {
+  const { tokens, guard } = ways;
   return (scope) => {
     const presented = readCredential(scope.req.rawHeaders);
-    if (presented === null) throw missingToken();
+    if (presented === null) return bySession(scope, ways);
+    if (!presented.token.startsWith('vgw_') && ways.takesBearers()) return byBearer(scope, presented, ways);
     const settle = (caller: Caller): void => {
       scope.caller = checkOwner(presented, caller);
     };

@@ -17,7 +17,7 @@ function tooLarge(maxBytes: number): GatewayError {
 }
 
 /** True when the message carries a body according to its framing (RFC 9112, 6.3). */
-function hasBody(req: IncomingMessage): boolean {
+export function hasBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
 }
 

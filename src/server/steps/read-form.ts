@@ -1,0 +1,68 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { Session } from '../../auth/index.ts';
+import { GatewayError, type WebRequest } from '../../kernel/index.ts';
+import type { CookieJar } from '../cookies.ts';
+import type { Scope, Step } from '../scope.ts';
+import { hasBody, readBody } from './collect-body.ts';
+
+const FORM_BYTES = 65_536;
+/** A SAML response of 128 KiB in base64 and percent-encoding. */
+const CALLBACK_BYTES = 524_288;
+const FORM = 'application/x-www-form-urlencoded';
+const EMPTY = Buffer.alloc(0);
+
+function checkCsrf(session: Session, form: URLSearchParams): void {
+  const [given, expected] = [Buffer.from(form.get('csrf') ?? ''), Buffer.from(session.csrf)];
+  if (given.length === expected.length && timingSafeEqual(given, expected)) return;
+  throw new GatewayError('GW_CROSS_SITE', 'The form is not of this session; open the page again.');
+}
+
+async function bodyOf(scope: Scope): Promise<Buffer> {
+  if (!hasBody(scope.req)) return EMPTY;
+  const most = scope.door === 'callback' ? CALLBACK_BYTES : FORM_BYTES;
+  if (Number(scope.req.headers['content-length'] ?? 0) > most) {
+    throw new GatewayError('GW_BODY_TOO_LARGE', `The body may have ${most} bytes.`);
+  }
+  if (scope.expectsContinue) scope.res.writeContinue();
+  return readBody(scope.req, most);
+}
+
+function requestOf(
+  scope: Scope,
+  params: WebRequest['params'],
+  cookies: WebRequest['cookies'],
+  body: Buffer,
+): WebRequest {
+  const { req, meta } = scope;
+  const contentType = (req.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const isForm = contentType === FORM;
+  const query = meta.target.indexOf('?');
+  return {
+    method: meta.method,
+    path: scope.path,
+    params,
+    query: new URLSearchParams(query === -1 ? '' : meta.target.slice(query + 1)),
+    form: new URLSearchParams(isForm ? body.toString('utf8') : ''),
+    body: isForm ? EMPTY : body,
+    contentType,
+    cookies,
+    queue: scope.queue ?? '',
+    address: meta.address,
+    requestId: meta.requestId,
+    userAgent: (req.headers['user-agent'] ?? '').slice(0, 256),
+    raw: req,
+  };
+}
+
+/** Reads the body of a page's form or an endpoint's call, and checks the token of the session's forms. */
+export function createReadForm(jar: CookieJar): Step {
+  return async (scope) => {
+    const { web } = scope;
+    if (web === null) return;
+    const cookies = jar.read(scope.req.headers.cookie);
+    const request = requestOf(scope, web.params, cookies, await bodyOf(scope));
+    const { session, route } = web;
+    if (route.method === 'POST' && route.needs === 'session' && session !== null) checkCsrf(session, request.form);
+    web.request = request;
+  };
+}
