@@ -12,9 +12,15 @@ export type {
   NewAccessToken,
   PresentedCredential,
 } from './ports.ts';
+export { createProviders, type Providers, type ProvidersOptions } from './providers.ts';
 export { readCredential } from './read-credential.ts';
 export { invalidToken, missingToken } from './refusals.ts';
+export { createFlows, type FlowsOptions } from './sessions/flows.ts';
+export { toReturnTarget } from './sessions/return-target.ts';
+export { createSessions, type SessionsOptions } from './sessions/sessions.ts';
+export { createUsedOnce } from './sessions/used-once.ts';
 export * from './sign-in.ts';
+export { createSignInRoutes, type SignInRoutesOptions } from './sign-in-routes.ts';
 export {
   createTokenEndpoint,
   type Passthrough,

@@ -195,9 +195,12 @@ export interface DeviceRequest {
 
 /** The approving side of RFC 8628. Every call may throw GW_STORE_UNAVAILABLE. */
 export interface DeviceApprovals {
-  /** Null for an unknown, used or expired code. Charged against guessing by whoever calls. */
-  find(userCode: string): Promise<DeviceRequest | null>;
-  /** False when the code was used or ended meanwhile. */
+  /**
+   * Null for an unknown, used or expired code. A wrong code is charged to `by`, else to all unnamed callers together; throws
+   * GW_LOGIN_LIMITED.
+   */
+  find(userCode: string, by?: Pick<Identity, 'subject'>): Promise<DeviceRequest | null>;
+  /** False when the code was used or ended meanwhile. A wrong code is charged to `identity`. */
   decide(userCode: string, decision: 'approve' | 'deny', identity: Identity): Promise<boolean>;
 }
 

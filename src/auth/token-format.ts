@@ -52,8 +52,8 @@ export function isTokenId(text: string): boolean {
   return TOKEN_ID.test(text);
 }
 
-/** Uniform characters: bytes beyond the largest multiple of the alphabet's size are thrown away. */
-function randomText(random: RandomBytes, alphabet: string, length: number): string {
+/** Random text of `alphabet`. Uniform: bytes beyond the largest multiple of the alphabet's size are thrown away. */
+export function randomText(random: RandomBytes, alphabet: string, length: number): string {
   const usable = 256 - (256 % alphabet.length);
   let text = '';
   while (text.length < length) {
