@@ -1,18 +1,17 @@
 import type { Clock } from '../kernel/index.ts';
 import type { KeyValue } from '../platform/index.ts';
 
-const CHANNEL = 'tokens';
 const RETRY = 1000;
 
-/** Tells all replicas which token has ended. */
+/** Tells all replicas which token (or session, on a channel of its own) has ended. */
 export interface Invalidation extends AsyncDisposable {
   /** Never throws: without the message the others find out when they next ask the store. */
   announce(id: string): Promise<void>;
 }
 
-/** Listens for ended tokens at once, and again each second while the store does not let it. */
+/** Listens on `channel` at once, and again each second while the store does not let it. */
 export function createInvalidation(
-  { kv, clock }: { readonly kv: KeyValue; readonly clock: Clock },
+  { kv, clock, channel = 'tokens' }: { readonly kv: KeyValue; readonly clock: Clock; readonly channel?: string },
   onEnded: (id: string) => void,
   onGap: () => void,
 ): Invalidation {
@@ -20,7 +19,7 @@ export function createInvalidation(
   let retry: Disposable | null = null;
   const listen = async (): Promise<AsyncDisposable | null> => {
     try {
-      const subscription = await kv.subscribe(CHANNEL, onEnded, onGap);
+      const subscription = await kv.subscribe(channel, onEnded, onGap);
       onGap();
       return subscription;
     } catch {
@@ -34,7 +33,7 @@ export function createInvalidation(
   };
   return {
     async announce(id) {
-      await kv.publish(CHANNEL, id).catch(() => undefined);
+      await kv.publish(channel, id).catch(() => undefined);
     },
     async [Symbol.asyncDispose]() {
       closed = true;
