@@ -3,6 +3,7 @@ export { type AccessTokensOptions, createAccessTokens } from './access-tokens.ts
 export type { LoginForm } from './login-form.ts';
 export { createDevices, type DeviceParts, type Devices } from './oauth/devices.ts';
 export { createOAuthRoutes, type OAuthParts } from './oauth/routes.ts';
+export { createOidcProvider, type OidcProviderOptions } from './oidc/oidc-provider.ts';
 export { createPeople, type PeopleOptions } from './people/people.ts';
 export type {
   AccessTokenInfo,
