@@ -41,6 +41,11 @@ export function queueOf(config: BrokerConfig, { queue }: Account): QueueConfig {
   throw new GatewayError('GW_CREDENTIAL_UNAVAILABLE', `The queue ${queue} is no longer configured.`);
 }
 
+/** Whether people of this queue may enrol their own vovserver password. */
+export function isEnrolled({ credentials = [] }: BrokerConfig, queue: string): boolean {
+  return credentials.some(({ type, queues }) => type === 'enrolled' && (queues?.includes(queue) ?? true));
+}
+
 /** Whether callers of this queue may buy a JWT with their own vovserver password. */
 export function isPassthrough({ credentials = [] }: BrokerConfig, queue: string): boolean {
   return credentials.some(({ type, queues }) => type === 'passthrough' && (queues?.includes(queue) ?? true));

@@ -1,7 +1,8 @@
-import { GatewayError } from '../kernel/index.ts';
+import { type Account, GatewayError } from '../kernel/index.ts';
 import { StoreUnavailable } from '../platform/index.ts';
 import { createAccountCredential } from './account-credential.ts';
 import { type AccountJwt, forget } from './account-jwt.ts';
+import { createStateOf } from './account-state.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
 import { type BrokerOptions, type BrokerParts, queueOf } from './broker-parts.ts';
 import { createFly } from './flights.ts';
@@ -12,7 +13,9 @@ import { createSlots, type Slots } from './login-slots.ts';
 import { createTakeTurn } from './login-turn.ts';
 import type { Broker } from './ports.ts';
 import { createRefusedPasswords } from './refused-passwords.ts';
+import { createRejectedAttempts } from './rejected-attempts.ts';
 import { createRenewal, type Renewal } from './renewal.ts';
+import { createTryPassword, createUnderLease, type TryPassword } from './try-password.ts';
 
 function createParts({ kv, sealer, ...rest }: BrokerOptions, closing: AbortSignal): BrokerParts {
   const { clock, report, config } = rest;
@@ -60,8 +63,15 @@ function createDrop({ store, upstream, config }: BrokerParts, accounts: Accounts
   };
 }
 
+/** The broker with what only the enrolments need. */
+export interface BrokerHandle extends Broker {
+  readonly tryPassword: TryPassword;
+  /** Runs `forgetPassword`, waits for a login of the account that is under way on any replica, then drops its JWT. */
+  dropAfter(account: Account, forgetPassword: () => Promise<boolean>): Promise<boolean>;
+}
+
 /** Creates the {@link Broker}. Disposing it ends what is under way and leaves the shared store to the other replicas. */
-export function createBroker(options: BrokerOptions): Broker {
+export function createBroker(options: BrokerOptions): BrokerHandle {
   const closing = new AbortController();
   const parts = createParts(options, closing.signal);
   const holding = createHolding(parts, (state: AccountJwt) => renewal.schedule(state));
@@ -69,10 +79,20 @@ export function createBroker(options: BrokerOptions): Broker {
   const renewal: Renewal = createRenewal(parts, fly);
   const accounts = createAccounts((state) => createAccountCredential(state, parts, fly, renewal));
   const watch = createJwtWatch(options.kv, parts, accounts, holding);
+  const underLease = createUnderLease(parts);
+  const drop = createDrop(parts, accounts);
   return {
     credentialFor: (account) => accounts.of(account).credential,
     adopt: createAdopt(parts, accounts, holding),
-    drop: createDrop(parts, accounts),
+    drop,
+    stateOf: createStateOf(parts, accounts),
+    tryPassword: createTryPassword(parts, accounts, holding, createRejectedAttempts(options), underLease),
+    async dropAfter(account, forgetPassword) {
+      const existed = await forgetPassword();
+      // Whoever logs in after this finds no password any more.
+      await underLease(accounts.of(account).state, () => drop(account));
+      return existed;
+    },
     async [Symbol.asyncDispose]() {
       closing.abort(new GatewayError('GW_DRAINING', 'This replica is shutting down.', { retryAfter: 1 }));
       await Promise.allSettled(accounts.all().map(({ flight }) => flight));

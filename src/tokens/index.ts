@@ -1,7 +1,13 @@
 // Brokers one valid vovserver JWT per vovserver account: obtain, cache, replace early, drop.
-export { createBroker } from './broker.ts';
+export { type BrokerHandle, createBroker } from './broker.ts';
 export type { BrokerConfig, BrokerOptions } from './broker-parts.ts';
+export {
+  createEnrolledPasswords,
+  type EnrolledPasswords,
+  type EnrolledPasswordsOptions,
+} from './enrolled-passwords.ts';
+export { createEnrolments, type EnrolmentsOptions } from './enrolments.ts';
 export { tokenFromLogin } from './jwt-life.ts';
 export { createSlots, type Slots } from './login-slots.ts';
-export type { AccountState, Broker, CredentialSource, Enrolments, Password } from './ports.ts';
+export type { AccountState, Broker, CredentialSource, EnrolmentActor, Enrolments, Password } from './ports.ts';
 export { createSources, type Sources, type SourcesOptions } from './sources/sources.ts';

@@ -29,10 +29,10 @@ export interface LoginTurn {
 export type TakeTurn = (turn: LoginTurn) => Promise<Obtained | 'busy'>;
 
 /** Keeps a JWT that was just bought: in the store under the fence, then in memory. */
-async function keep(
+export async function keepJwt(
   { store }: BrokerParts,
   holding: Holding,
-  { state, epoch }: LoginTurn,
+  { state, epoch }: Pick<LoginTurn, 'state' | 'epoch'>,
   token: HeldJwt['token'],
   lease: HeldLease | null,
 ): Promise<HeldJwt> {
@@ -59,13 +59,25 @@ async function remember(
   const refusal = { version: password.version, until: clock.now() + config().broker.coolDown };
   state.refusal = refusal;
   if (!alone) await refused.write(state.account, refusal);
-  return refusedError(state.account, refusal, clock);
+  return refusedError(state.account, refusal, password, clock);
 }
 
 function whyNot(answer: LoginAnswer): { detail?: string } {
   if (answer.kind === 'ok') return {};
   if (answer.kind === 'rejected') return { detail: `vovserver rejected the password with status ${answer.status}` };
   return { detail: answer.error.internal ?? answer.error.detail };
+}
+
+/** Reports a login that was begun at `startedAt` (milliseconds since the epoch). */
+export function reportLogin(
+  { report, clock }: BrokerParts,
+  { queue, name }: Account,
+  reason: LoginTurn['reason'],
+  answer: LoginAnswer,
+  startedAt: number,
+): void {
+  const seconds = (clock.now() - startedAt) / 1000;
+  report.login({ queue, account: name, reason, result: answer.kind, seconds, ...whyNot(answer) });
 }
 
 /** For a vovserver that gives the same JWT again which it refuses. */
@@ -84,14 +96,13 @@ async function logIn(
   turn: LoginTurn,
   lease: HeldLease | null,
 ): Promise<Obtained> {
-  const { config, upstream, clock, random, report, closing } = parts;
+  const { config, upstream, clock, random, closing } = parts;
   const { state, password, reason } = turn;
   const { queue, name } = state.account;
   const { jwtLife } = queueOf(config(), state.account);
   const startedAt = clock.now();
   const answer = await upstream.login(queue, name, password.secret, closing);
-  const seconds = (clock.now() - startedAt) / 1000;
-  report.login({ queue, account: name, reason, result: answer.kind, seconds, ...whyNot(answer) });
+  reportLogin(parts, state.account, reason, answer, startedAt);
   if (answer.kind !== 'ok') throw await remember(parts, turn, answer);
   Object.assign(state, { lastLoginAt: clock.now(), refusal: null, reportedMissingAt: Number.NEGATIVE_INFINITY });
   const token = tokenFromLogin(answer, { startedAt, jwtLife });
@@ -100,7 +111,7 @@ async function logIn(
     state.failure = { ...backOff(state.failure, error, clock.now(), random()), epoch: turn.epoch };
     throw error;
   }
-  return { held: await keep(parts, holding, turn, token, lease), found: 'login' };
+  return { held: await keepJwt(parts, holding, turn, token, lease), found: 'login' };
 }
 
 /** Creates the step that logs an account in: slot, then lease, then a look whether another was faster, then the login. */
@@ -124,6 +135,8 @@ export function createTakeTurn(parts: BrokerParts, holding: Holding): TakeTurn {
       const newer = (await holding.fromStore(state, epoch)) ?? turn.arrived();
       if (newer !== null && newer !== 'away') return { held: newer, found: 'store' };
       checkRefusal(state, await refused.read(account), password, clock);
+      // Taken back or replaced while this waited: the next round finds what holds now.
+      if ((await password.isCurrent?.()) === false) return 'busy';
       return await logIn(parts, holding, turn, lease);
     } finally {
       await orMissed(report, account, undefined, async () => lease[Symbol.asyncDispose]());

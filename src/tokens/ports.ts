@@ -6,6 +6,8 @@ export interface Password {
   readonly secret: Secret;
   /** Changes when the secret changes; reveals nothing of it. Decides whether a rejected password may be tried again. */
   readonly version: string;
+  /** For a source whose passwords people take back: false when this one no longer holds. Asked right before a login. */
+  readonly isCurrent?: () => Promise<boolean>;
 }
 
 /** Where vovserver passwords come from. Adapters: file, exec, shared, enrolled. */
@@ -40,22 +42,32 @@ export type AccountState =
   | { readonly kind: 'no-password' }
   | { readonly kind: 'unknown'; readonly reason: string };
 
+/** Who gave or took back a password, for log and audit. */
+export interface EnrolmentActor {
+  readonly user: string;
+  readonly subject: string;
+  readonly address?: string;
+  readonly requestId?: string;
+}
+
 /** vovserver passwords that people gave the gateway themselves (source `enrolled`), sealed in the store. */
 export interface Enrolments {
   /** Whether the configuration lets people of this queue enrol. */
   isOpen(queue: string): boolean;
   /**
    * Tries the password at vovserver once and keeps it when it was accepted; the JWT it bought is used at once. `wait` when
-   * the account was refused a moment ago (whole seconds). Throws GW_STORE_UNAVAILABLE, GW_UPSTREAM_….
+   * the account was refused a moment ago (whole seconds). Throws GW_STORE_UNAVAILABLE, GW_UPSTREAM_…, GW_BAD_BODY for
+   * text that is no password, GW_NO_ACCOUNT for a shared account, GW_NOT_FOUND where it is not open.
    */
   enrol(
     account: Account,
     password: Secret,
+    by?: EnrolmentActor,
   ): Promise<
     { readonly kind: 'accepted' } | { readonly kind: 'rejected' } | { readonly kind: 'wait'; readonly seconds: number }
   >;
   /** Forgets password and JWT on all replicas; false when there was none. Throws GW_STORE_UNAVAILABLE. */
-  remove(account: Account): Promise<boolean>;
+  remove(account: Account, by?: EnrolmentActor): Promise<boolean>;
   /** When the password was given, milliseconds since the epoch; null when there is none. Throws GW_STORE_UNAVAILABLE. */
   enrolledAt(account: Account): Promise<number | null>;
 }

@@ -14,6 +14,7 @@ export interface Refusal {
 export interface RefusedPasswords {
   read(account: Account): Promise<Refusal | null>;
   write(account: Account, refusal: Refusal): Promise<void>;
+  clear(account: Account): Promise<void>;
 }
 
 function decode(text: string): Refusal | null {
@@ -37,6 +38,9 @@ export function createRefusedPasswords(options: { kv: KeyValue; clock: Clock; re
       await orMissed(report, account, undefined, () =>
         kv.set(refusedKey(tagOf(account)), `${end}|${version}`, Math.max(1, end - clock.now())),
       );
+    },
+    async clear(account) {
+      await orMissed(report, account, false, () => kv.delete(refusedKey(tagOf(account))));
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { SourceConfig } from '../../config/index.ts';
 import { type Clock, messageOf, type Secret } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
+import type { EnrolledPasswords } from '../enrolled-passwords.ts';
 import type { CredentialSource } from '../ports.ts';
 import { createExecSource } from './exec-source.ts';
 import { createFileSource } from './file-source.ts';
@@ -15,6 +16,8 @@ export interface SourcesOptions {
   readonly versionKey: Secret;
   /** Environment of credential programs; that of the process when not given. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The passwords that people gave; without it the source `enrolled` knows none. */
+  readonly enrolled?: Pick<EnrolledPasswords, 'find'>;
 }
 
 /** The configured credential sources, in order. Call it for the list as it is now. */
@@ -33,10 +36,16 @@ function createSource(config: SourceConfig, options: SourcesOptions): Credential
       return createExecSource({ ...config, versionKey, clock, report, env });
     case 'shared':
       return createSharedSource({ ...config, versionKey, clock });
+    case 'enrolled':
+      return options.enrolled === undefined ? null : createEnrolledSource(options.enrolled);
     case 'passthrough':
       // Knows no password; the broker only needs to know that it is on.
       return null;
   }
+}
+
+function createEnrolledSource(passwords: Pick<EnrolledPasswords, 'find'>): CredentialSource {
+  return { name: 'enrolled', find: passwords.find, [Symbol.asyncDispose]: async () => undefined };
 }
 
 /** Lets a source answer for its queues only. */
@@ -49,7 +58,7 @@ function forQueues(source: CredentialSource, queues: readonly string[] | undefin
   };
 }
 
-/** Creates the credential sources `file`, `exec` and `shared` as configured; `passthrough` has none. */
+/** Creates the credential sources `file`, `exec`, `shared` and `enrolled` as configured; `passthrough` has none. */
 export function createSources(options: SourcesOptions): Sources {
   const { config, report } = options;
   const build = (entries: readonly SourceConfig[]): readonly CredentialSource[] =>
