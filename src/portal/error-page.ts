@@ -1,0 +1,29 @@
+import { ERROR_CODES, type GatewayError, type WebAnswer } from '../kernel/index.ts';
+import type { Frame } from './frame.ts';
+import { html } from './markup.ts';
+
+/** Where to go from an error: what a person can do in a browser. */
+const ONWARD: Partial<Record<GatewayError['code'], { readonly href: string; readonly text: string }>> = {
+  GW_SIGN_IN_FAILED: { href: '/login', text: 'Start the sign-in again' },
+  GW_SIGN_IN_DENIED: { href: '/login', text: 'Sign in another way' },
+  GW_PROVIDER_UNAVAILABLE: { href: '/login', text: 'Sign in another way' },
+  GW_UNAUTHENTICATED: { href: '/login', text: 'Sign in' },
+};
+
+/** The page of an error, with the status and headers of the error. */
+export function errorPage(frame: Frame, error: GatewayError, requestId: string): WebAnswer {
+  const { title, mend } = ERROR_CODES[error.code];
+  const onward = ONWARD[error.code] ?? { href: '/ui/', text: 'Go to your account' };
+  const body = html`<div class="card"><div class="head"><p class="quiet">Error ${error.status}</p><h1>${title}</h1></div>
+<p>${error.detail}</p>
+<h2>What to do</h2>
+<p>${mend}</p>
+${error.retryAfter !== undefined && html`<p>Try again in ${error.retryAfter} seconds.</p>`}
+<dl class="facts"><dt>Code</dt><dd><code>${error.code}</code></dd><dt>Request id</dt><dd><code>${requestId}</code></dd></dl>
+<p><a class="button" href="${onward.href}">${onward.text}</a></p></div>`;
+  const headers = {
+    ...error.headers,
+    ...(error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) }),
+  };
+  return frame({ title, session: null, width: 'narrow', status: error.status, headers, body });
+}
