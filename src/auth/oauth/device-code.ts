@@ -3,6 +3,7 @@ import { type RandomBytes, randomText } from '../token-format.ts';
 /** Consonants that are hard to mistake, without vowels, so that no word appears by chance (RFC 8628, section 6.1). */
 const ALPHABET = 'BCDFGHJKLMNPQRSTVWXZ';
 const LENGTH = 8;
+const LETTERS = /^[BCDFGHJKLMNPQRSTVWXZbcdfghjklmnpqrstvwxz]{8}$/;
 /** Longest text that is looked at for a user code: people add spaces and hyphens. */
 const TYPED_MAX = 64;
 const DEVICE_CODE_BYTES = 32;
@@ -19,9 +20,10 @@ export function mintUserCode(random: RandomBytes): string {
 /** The user code that somebody typed, whatever its case, spaces and hyphens; null when it is none (RFC 8628, 6.1). */
 export function readUserCode(typed: string): string | null {
   if (typed.length > TYPED_MAX) return null;
-  const letters = typed.toUpperCase().replace(/[\s.\p{Pd}]/gu, '');
-  const fits = letters.length === LENGTH && [...letters].every((letter) => ALPHABET.includes(letter));
-  return fits ? withHyphen(letters) : null;
+  const letters = typed.replace(/[\s.\p{Pd}]/gu, '');
+  // Checked before upper case is made: some other letters have an upper case of this alphabet.
+  const fits = LETTERS.test(letters);
+  return fits ? withHyphen(letters.toUpperCase()) : null;
 }
 
 /** A new device code: 256 bits that only the asking program knows. */

@@ -103,17 +103,25 @@ export function createDevices(parts: DeviceParts): Devices {
       return held === null ? null : requestOf(held.record);
     },
     async decide(userCode, decision, identity) {
-      const held = await pending(userCode, identity);
-      const { subject, user, provider } = identity;
-      const next = held && decided(held.record, decision === 'approve' ? { subject, user, provider } : null, now());
-      if (held === null || next === null || (await store.replace(held, next)) === null) return false;
-      await store.forgetUserCode(next.userCode);
-      const what = decision === 'approve' ? 'device_approved' : 'device_denied';
-      report.credential({ what, subject, user, id: held.id.slice(0, 12), address: next.address });
-      return true;
+      const approver = decision === 'approve' ? approverOf(identity) : null;
+      // A poll at the same moment changes the record as well.
+      for (let turn = 0; turn < TURNS; turn++) {
+        const held = await pending(userCode, identity);
+        const next = held && decided(held.record, approver, now());
+        if (held === null || next === null) return false;
+        if ((await store.replace(held, next)) === null) continue;
+        await store.forgetUserCode(next.userCode);
+        const what = approver === null ? 'device_denied' : 'device_approved';
+        const { subject, user } = identity;
+        report.credential({ what, subject, user, id: held.id.slice(0, 12), address: next.address });
+        return true;
+      }
+      return false;
     },
   };
 }
+
+const approverOf = ({ subject, user, provider }: Identity): Approver => ({ subject, user, provider });
 
 function requestOf({ userCode, scopes, host, address, askedAt, expiresAt }: DeviceRecord): DeviceRequest {
   return { userCode, scopes, host, address, askedAt, expiresAt };
