@@ -1,5 +1,6 @@
 // Finds out who is calling: SAML, OIDC, session cookie, access token, the vendor's token endpoint.
 export { type AccessTokensOptions, createAccessTokens } from './access-tokens.ts';
+export { type BearersOptions, createBearers } from './bearers/bearers.ts';
 export type { LoginForm } from './login-form.ts';
 export { createDevices, type DeviceParts, type Devices } from './oauth/devices.ts';
 export { createOAuthRoutes, type OAuthParts } from './oauth/routes.ts';

@@ -177,8 +177,9 @@ export interface Bearers extends AsyncDisposable {
   /**
    * The caller of a token that is not the gateway's own. Synchronous while it was checked in the last seconds. Throws
    * GW_UNAUTHENTICATED with one text and the reason as `internal`, GW_PROVIDER_UNAVAILABLE, and what {@link People} throws.
+   * `from` goes into the report of a token's first use.
    */
-  authenticate(token: string): Caller | Promise<Caller>;
+  authenticate(token: string, from?: Pick<WebRequest, 'address' | 'requestId'>): Caller | Promise<Caller>;
 }
 
 /** A device authorization as the approving person sees it. */

@@ -1,15 +1,9 @@
-import {
-  allowInsecureRequests,
-  Configuration,
-  type CustomFetch,
-  clockSkew,
-  clockTolerance,
-  customFetch,
-} from 'openid-client';
+import { allowInsecureRequests, Configuration, clockSkew, clockTolerance, customFetch } from 'openid-client';
 import type { OidcConfig } from '../../config/index.ts';
 import type { Clock } from '../../kernel/index.ts';
 import { clientAuthOf } from './client-auth.ts';
 import type { ServerMetadata } from './discovery.ts';
+import { libraryFetch } from './library-fetch.ts';
 import type { ProviderCalls } from './provider-calls.ts';
 
 /**
@@ -28,25 +22,8 @@ export async function configurationOf(
     [clockTolerance]: Math.ceil(config.clockSkew / 1000),
   };
   const configuration = new Configuration(server, config.clientId, client, await clientAuthOf(config));
-  configuration[customFetch] = fetchBy(calls);
+  configuration[customFetch] = libraryFetch(calls);
   // The calls themselves refuse http:// to anywhere but this machine.
   allowInsecureRequests(configuration);
   return configuration;
-}
-
-function fetchBy(calls: ProviderCalls): CustomFetch {
-  return async (url, { method, headers, body }) => {
-    const answer = await calls.call(url, {
-      method: method === 'POST' ? 'POST' : 'GET',
-      headers,
-      body: body === null || body === undefined ? undefined : String(body),
-    });
-    const { 'content-type': type = '', 'www-authenticate': challenge } = answer.headers;
-    const status = answer.status < 200 ? 502 : answer.status;
-    const empty = status === 204 || status === 205 || status === 304;
-    return new Response(empty ? null : new Uint8Array(answer.body), {
-      status,
-      headers: { 'content-type': type, ...(challenge === undefined ? {} : { 'www-authenticate': challenge }) },
-    });
-  };
 }

@@ -86,7 +86,8 @@ export function createProviderCalls(options: ProviderCallsOptions): ProviderCall
     async [Symbol.asyncDispose]() {
       watch?.[Symbol.dispose]();
       material?.[Symbol.dispose]();
-      await agent.destroy();
+      // Calls under way may finish: a reload of the configuration must not break a sign-in.
+      await agent.close();
     },
   };
 }

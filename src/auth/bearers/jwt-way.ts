@@ -1,0 +1,47 @@
+import type { BearerConfig } from '../../config/index.ts';
+import type { Clock } from '../../kernel/index.ts';
+import { createDiscovery } from '../oidc/discovery.ts';
+import { createKeySet } from '../oidc/key-set.ts';
+import type { ProviderCalls } from '../oidc/provider-calls.ts';
+import { TokenRefused, typeOf, type VerifiedToken, verifyToken } from '../oidc/verify-token.ts';
+import type { BearerWay } from './bearer-way.ts';
+
+type JwtConfig = Extract<BearerConfig, { type: 'jwt' }>;
+
+/** Milliseconds between two checks of one token. */
+export const TRUST = 10_000;
+/** Claims of ID tokens, logout tokens and other kinds (RFC 8725, section 3.12), and of tokens bound to a key that nobody asks for here. */
+const FOREIGN = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'cnf'] as const;
+/** What some providers write into claims to tell their kinds of token apart. */
+const OTHER_KINDS: ReadonlySet<unknown> = new Set(['ID', 'Refresh', 'Offline', 'Logout', 'id']);
+
+/** Access tokens that an issuer signs (RFC 9068). */
+export function createJwtWay(config: JwtConfig, calls: ProviderCalls, clock: Clock): BearerWay {
+  const { issuer, jwksUrl, audience, algorithms, clockSkew } = config;
+  const discovery = createDiscovery({ issuer, calls, clock });
+  const url = async (): Promise<string> => jwksUrl ?? (await discovery.get()).jwks_uri;
+  const keys = createKeySet({ url, calls, clock });
+  const checks = { issuer, audience, algorithms, clockSkew, required: ['exp'] };
+  return {
+    config,
+    trustMs: TRUST,
+    async check(token) {
+      const verified = await verifyToken(token, keys, checks, clock);
+      checkKind(verified, config.tokenType);
+      const expiresAt = Number(verified.claims.exp) * 1000;
+      return { issuer, claims: verified.claims, expiresAt, endsAt: expiresAt + clockSkew };
+    },
+    [Symbol.asyncDispose]: () => calls[Symbol.asyncDispose](),
+  };
+}
+
+function checkKind({ header, claims }: VerifiedToken, tokenType: JwtConfig['tokenType']): void {
+  const kinds = tokenType === 'at+jwt' ? ['at+jwt'] : ['at+jwt', 'jwt', ''];
+  if (!kinds.includes(typeOf(header))) throw new TokenRefused('the header says that it is no access token');
+  if (header.crit !== undefined) throw new TokenRefused('the header has critical extensions');
+  const foreign = FOREIGN.find((name) => claims[name] !== undefined);
+  if (foreign !== undefined) throw new TokenRefused(`it is no plain access token: it has ${foreign}`);
+  if (OTHER_KINDS.has(claims.typ) || OTHER_KINDS.has(claims.token_use)) {
+    throw new TokenRefused('its claims say that it is no access token');
+  }
+}
