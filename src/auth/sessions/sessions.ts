@@ -10,7 +10,7 @@ import type { RandomBytes } from '../token-format.ts';
 import { askStore } from './ask-store.ts';
 import { createKeyedHash, HASH_LENGTH, type KeyedHash } from './keyed-hash.ts';
 import { createSessionCache, type ReadSession, type SessionEntry } from './session-cache.ts';
-import { csrfOf, mintCookie, type SessionCookie, sealerOf, writeCookie } from './session-cookie.ts';
+import { csrfOf, mintCookie, parseCookie, type SessionCookie, sealerOf, writeCookie } from './session-cookie.ts';
 import { type SealedPart, type StoredSession, shownAgent, writePart } from './session-record.ts';
 import { createSessionStore, identify, type SessionStore } from './session-store.ts';
 
@@ -84,7 +84,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       return { cookie: writeCookie(cookie), session: toSession(id, cookie, part, identity) };
     },
     find(text) {
-      if (identify(text, publicIdOf) === null) return null;
+      if (parseCookie(text) === null) return null;
       const entry = cache.lookup(text);
       return entry instanceof Promise ? entry.then(use) : use(entry);
     },
@@ -95,10 +95,11 @@ export function createSessions(options: SessionsOptions): Sessions {
     async list(subject) {
       const ids = await idsOn([subjectShelf(hash, subject)]);
       const found = await askStore(Promise.all(ids.map(async (id) => ({ id, stored: await store.read(id) }))), AWAY);
+      // A list that was swapped in the store shows nobody the sessions of others.
+      const isShown = (stored: StoredSession): boolean =>
+        stored.subject === subject && !isOver(stored, clock.now(), limits());
       return found
-        .flatMap(({ id, stored }) =>
-          stored === null || isOver(stored, clock.now(), limits()) ? [] : infoOf(id, stored),
-        )
+        .flatMap(({ id, stored }) => (stored !== null && isShown(stored) ? [infoOf(id, stored)] : []))
         .sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
     },
     async endOthers(subject, keep) {
