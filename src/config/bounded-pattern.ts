@@ -18,6 +18,9 @@ interface Quantifier {
 /** Longest user name that is ever matched; longer ones are refused before. */
 const NAME_LENGTH = 64;
 
+/** Longest value of an attribute that is ever matched. */
+export const LONGEST_VALUE = 256;
+
 /** Steps that a match may take at worst: four open repetitions in a row. */
 const STEPS = (NAME_LENGTH + 1) ** 4;
 
@@ -61,7 +64,7 @@ const headLength = (pattern: string, at: number): number =>
   /^\((?:\?(?:[:=!]|<[=!]|<[^>]*>))?/.exec(pattern.slice(at))?.[0].length ?? 1;
 
 /** Walks a pattern that compiles, atom by atom. */
-function walk(pattern: string): PatternFault | null {
+function walk(pattern: string, longest: number, budget: number): PatternFault | null {
   const open: Group[] = [{ varies: false, alternates: false }];
   let steps = 1;
   for (let at = 0; at < pattern.length; at++) {
@@ -83,8 +86,8 @@ function walk(pattern: string): PatternFault | null {
     at += length;
     if (most > 1 && closed?.varies) return 'nested';
     if (most > 1 && closed?.alternates) return 'alternatives';
-    steps *= Math.min(most - least, NAME_LENGTH) + 1;
-    if (steps > STEPS) return 'many';
+    steps *= Math.min(most - least, longest) + 1;
+    if (steps > budget) return 'many';
     const outer = open.at(-1);
     if (outer === undefined) return 'syntax';
     outer.varies ||= most !== least || (closed?.varies ?? false);
@@ -94,10 +97,11 @@ function walk(pattern: string): PatternFault | null {
 }
 
 /**
- * Whether a regular expression may run on names that callers choose (CWE-1333); null when it may. Errs on the safe
- * side: some harmless patterns are refused.
+ * Whether a regular expression may run on texts of at most `longest` characters that others choose (CWE-1333), taking at
+ * most `steps` steps; null when it may. Errs on the safe side: some harmless patterns are refused.
  */
-export const patternFault = (pattern: string): PatternFault | null => (compiles(pattern) ? walk(pattern) : 'syntax');
+export const patternFault = (pattern: string, longest = NAME_LENGTH, steps = STEPS): PatternFault | null =>
+  compiles(pattern) ? walk(pattern, longest, steps) : 'syntax';
 
 /** Number of capturing groups of a pattern that compiles. */
 export const groupCount = (pattern: string): number => (new RegExp(`${pattern}|`).exec('')?.length ?? 1) - 1;

@@ -1,21 +1,9 @@
 import { groupCount, type PatternFault, patternFault } from './bounded-pattern.ts';
 import type { Check, CheckFinding } from './checks.ts';
+import { mapsGroups } from './checks-mapping.ts';
+import { RULE_CHECKS, ruleRule } from './checks-rules.ts';
 import type { Draft } from './draft.ts';
 import { nearest } from './nearest.ts';
-
-type RuleDraft = NonNullable<NonNullable<NonNullable<Draft['identity']>['rules']>[number]>;
-
-const ruleRule = (
-  name: string,
-  rule: (rule: RuleDraft, path: string, draft: Draft) => Iterable<CheckFinding>,
-): Check => ({
-  name,
-  *run(draft) {
-    for (const [index, entry] of (draft.identity?.rules ?? []).entries()) {
-      if (entry !== undefined) yield* rule(entry, `identity.rules[${index}]`, draft);
-    }
-  },
-});
 
 const PATTERN: Readonly<Record<PatternFault, readonly [reason: string, mend: string]>> = {
   syntax: ['is no regular expression', 'Correct brackets and escapes; single quotes keep YAML from reading \\ itself.'],
@@ -102,8 +90,8 @@ export const ACCESS_CHECKS: readonly Check[] = [
   }),
   ruleRule('rules name known groups', function* ({ match }, path, draft) {
     const group = match?.group;
-    if (group === undefined || userGroups(draft).has(group)) return;
-    const mend = 'Add it to identity.groups, or leave it if it comes from elsewhere.';
+    if (group === undefined || userGroups(draft).has(group) || mapsGroups(draft)) return;
+    const mend = 'Add it to identity.groups, or let a provider map groups (signIn.providers[].groups.attribute).';
     yield {
       path: `${path}.match.group`,
       reason: `names ${group}, which is not in identity.groups`,
@@ -111,6 +99,7 @@ export const ACCESS_CHECKS: readonly Check[] = [
       level: 'warning',
     };
   }),
+  ...RULE_CHECKS,
   {
     name: 'sources name known queues',
     *run(draft) {
@@ -134,8 +123,8 @@ export const ACCESS_CHECKS: readonly Check[] = [
     *run(draft) {
       const known = userGroups(draft);
       for (const name of Object.keys(draft.limits?.groups ?? {})) {
-        if (known.has(name)) continue;
-        const mend = 'Add it to identity.groups, or leave it if it comes from elsewhere.';
+        if (known.has(name) || mapsGroups(draft)) continue;
+        const mend = 'Add it to identity.groups, or let a provider map groups (signIn.providers[].groups.attribute).';
         yield { path: `limits.groups.${name}`, reason: 'is not in identity.groups', mend, level: 'warning' };
       }
     },

@@ -30,7 +30,8 @@ function* extraParts(text: string | undefined, path: string): Generator<CheckFin
   }
 }
 
-function* twice(
+/** Values that occur more than once, each named with the first. */
+export function* twice(
   entries: Iterable<readonly [path: string, value: string | undefined]>,
   mend: string,
 ): Generator<CheckFinding> {

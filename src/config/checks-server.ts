@@ -3,7 +3,8 @@ import type { Draft } from './draft.ts';
 
 const LONGEST_COMMAND_MS = 500;
 
-const isLoopback = (host: string): boolean =>
+/** True for a host that never leaves this machine; IPv6 with or without brackets. */
+export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 
 const redisRule = (name: string, rule: (redis: NonNullable<Draft['redis']>) => CheckFinding | null): Check => ({

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Check, CheckFinding } from './checks.ts';
+import { waysOf } from './checks-mapping.ts';
 import type { Draft } from './draft.ts';
 import { codeOf, type Files, fileMend, unreadable } from './files.ts';
 
@@ -9,7 +10,11 @@ interface TlsSection {
   readonly keyFile?: string | undefined;
   readonly caFile?: string | undefined;
   readonly crlFile?: string | undefined;
+  /** A key without a certificate of its own. */
+  readonly loneKeyFile?: string | undefined;
 }
+
+type Names = Partial<Record<keyof TlsSection, string>>;
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const REVOCATIONS = /-----BEGIN X509 CRL-----([^-]+)-----END X509 CRL-----/;
@@ -72,13 +77,13 @@ const belongs = (certificate: X509Certificate, key: KeyObject): boolean => {
   }
 };
 
-function* contentFaults(tls: TlsSection, path: string, files: Files): Generator<CheckFinding> {
+function* contentFaults(tls: TlsSection, path: string, files: Files, names: Names): Generator<CheckFinding> {
   const faults: CheckFinding[] = [];
   const look = <T>(key: keyof TlsSection, parse: (text: string) => Read<T>, mend: string): T | undefined => {
     const file = tls[key];
     // A file that is missing or closed is the business of “files can be read”.
     if (file === undefined || unreadable(files, file) !== null) return undefined;
-    const at = { path: `${path}.${key}`, file };
+    const at = { path: `${path}.${names[key] ?? key}`, file };
     try {
       const read = parse(files.read(file));
       if ('value' in read) return read.value;
@@ -92,22 +97,43 @@ function* contentFaults(tls: TlsSection, path: string, files: Files): Generator<
   const key = look('keyFile', privateKey, MENDS.key);
   look('caFile', certificates, MENDS.cert);
   look('crlFile', revocations, MENDS.crl);
+  look('loneKeyFile', privateKey, MENDS.key);
   yield* faults;
   if (certificate === undefined || key === undefined || belongs(certificate, key)) return;
   yield {
-    path: `${path}.keyFile`,
+    path: `${path}.${names.keyFile ?? 'keyFile'}`,
     reason: `${tls.keyFile} is not the key of the first certificate in ${tls.certFile}`,
     mend: 'Name the key that the certificate was made for; in a chain the own certificate stands first.',
     ...(tls.keyFile !== undefined && { file: tls.keyFile }),
   };
 }
 
-function* sections({ server, queues, redis }: Draft): Generator<readonly [path: string, tls: TlsSection]> {
+type Section = readonly [path: string, tls: TlsSection, names?: Names];
+
+/** Names of the keys that hold what those of a TLS section hold. */
+const PREVIOUS = { certFile: 'previousCertFile', keyFile: 'previousKeyFile' };
+const METADATA = { certFile: 'metadataCertFile' };
+const CLIENT = { loneKeyFile: 'clientKeyFile' };
+
+function* signInSections(draft: Draft): Generator<Section> {
+  for (const [path, way] of waysOf(draft)) {
+    yield [path, { caFile: way.caFile }];
+    if (way.type === 'oidc') yield [path, { loneKeyFile: way.clientKeyFile }, CLIENT];
+    if (way.type !== 'saml') continue;
+    yield [path, { certFile: way.certFile, keyFile: way.keyFile }];
+    yield [path, { certFile: way.previousCertFile, keyFile: way.previousKeyFile }, PREVIOUS];
+    yield [path, { certFile: way.metadataCertFile }, METADATA];
+  }
+}
+
+function* sections(draft: Draft): Generator<Section> {
+  const { server, queues, redis } = draft;
   if (server?.tls !== undefined) yield ['server.tls', server.tls];
   for (const [index, queue] of (queues ?? []).entries()) {
     if (queue?.tls !== undefined) yield [`queues[${index}].tls`, queue.tls];
   }
   if (redis?.tls !== undefined) yield ['redis.tls', redis.tls];
+  yield* signInSections(draft);
 }
 
 /** Rules of what TLS files hold. */
@@ -115,7 +141,7 @@ export const TLS_CHECKS: readonly Check[] = [
   {
     name: 'TLS files hold what their keys say',
     *run(draft, { files }) {
-      for (const [path, tls] of sections(draft)) yield* contentFaults(tls, path, files);
+      for (const [path, tls, names = {}] of sections(draft)) yield* contentFaults(tls, path, files, names);
     },
   },
 ];

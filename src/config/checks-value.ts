@@ -17,11 +17,16 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'broker.activeFor',
   'broker.coolDown',
   'credentials[].cache',
+  'signIn.providers[].clockSkew',
+  'signIn.bearers[].clockSkew',
+  'signIn.bearers[].cache',
 ]);
 
 /** Durations that are compared with the time of day and never handed to a timer. */
 const isLife = (path: string): boolean =>
   path.startsWith('accessTokens.') ||
+  path.startsWith('signIn.session.') ||
+  path === 'signIn.device.tokenLife' ||
   path === 'queues[].jwtLife' ||
   (path.startsWith('limits.') && path.endsWith('.window'));
 

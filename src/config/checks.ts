@@ -1,6 +1,7 @@
 import { ACCESS_CHECKS } from './checks-access.ts';
 import { QUEUE_CHECKS } from './checks-queue.ts';
 import { SERVER_CHECKS } from './checks-server.ts';
+import { SIGN_IN_CHECKS } from './checks-sign-in.ts';
 import { TLS_CHECKS } from './checks-tls.ts';
 import { VALUE_CHECKS } from './checks-value.ts';
 import type { Draft } from './draft.ts';
@@ -27,6 +28,7 @@ export const CHECKS: readonly Check[] = [
   ...SERVER_CHECKS,
   ...QUEUE_CHECKS,
   ...ACCESS_CHECKS,
+  ...SIGN_IN_CHECKS,
   ...VALUE_CHECKS,
   ...TLS_CHECKS,
 ];
