@@ -2,17 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CHECKS, parseConfig } from '../../src/config/index.ts';
 import { faultsOf, KEY, noFile, PIN, parsed, patched, production, TOKEN_KEY } from './samples.ts';
+import { type Row, SIGN_IN_QUIET, SIGN_IN_ROWS } from './sign-in-rows.ts';
 
 const queue = (patch: Record<string, unknown> = {}) => patched({ name: 'chips', urls: ['https://vov:6310'] }, patch);
-
-/** One row: a check by its name, what to change, and the paths where it must speak. */
-interface Row {
-  readonly check: string;
-  readonly patch: Record<string, unknown>;
-  readonly paths: readonly string[];
-  readonly says?: RegExp;
-  readonly warns?: true;
-}
 
 const rules = (...entries: unknown[]) => ({ identity: { rules: entries } });
 const withQueue = (patch: Record<string, unknown>) => ({ queues: [queue(patch)] });
@@ -240,6 +232,7 @@ const ROWS: readonly Row[] = [
     says: /1s/,
   },
   { check: 'sizes are possible', patch: { server: { limits: { urlBytes: '0B' } } }, paths: ['server.limits.urlBytes'] },
+  ...SIGN_IN_ROWS,
 ];
 
 /** What must pass without a fault, because it is only near a rule. */
@@ -300,6 +293,14 @@ describe('cross-checks', () => {
     for (const patch of ACCEPTED) {
       const result = parsed(patch);
       assert.ok(result.ok, `${JSON.stringify(patch)}: ${JSON.stringify(result)}`);
+    }
+  });
+
+  it('are silent about sign-in that is in order', () => {
+    for (const patch of SIGN_IN_QUIET) {
+      const result = parsed(patch);
+      assert.ok(result.ok, `${JSON.stringify(patch)}: ${JSON.stringify(result)}`);
+      assert.deepEqual(result.warnings, [], JSON.stringify(patch));
     }
   });
 
