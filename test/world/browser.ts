@@ -201,8 +201,9 @@ export function createBrowser(): Browser {
 }
 
 /**
- * Signs a person in at the demo identity provider: opens the gateway's /login/<provider>, says who it is, and comes back.
- * Gives the page at the gateway where it ends.
+ * Signs a person in at the demo identity provider: opens the gateway's login of a provider, says who it is, and comes back.
+ * `provider` is `oidc/<name>` or `saml/<name>`; a bare `oidc` or `saml` is the provider of that name. Gives the page where
+ * it ends.
  */
 export async function signInAs(
   gatewayUrl: string,
@@ -210,7 +211,8 @@ export async function signInAs(
   person: string,
   browser: Browser = createBrowser(),
 ): Promise<{ readonly browser: Browser; readonly page: Page }> {
-  let page = await browser.settle(await browser.open(`${gatewayUrl}/login/${provider}`));
+  const path = provider.includes('/') ? provider : `${provider}/${provider}`;
+  let page = await browser.settle(await browser.open(`${gatewayUrl}/${path}/login`));
   const asks = page.forms.some((form) => new URL(form.action).pathname === '/login' && 'person' in form.choices);
   if (asks) page = await browser.settle(await browser.submit(page, { person }));
   return { browser, page };
