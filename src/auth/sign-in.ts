@@ -216,7 +216,7 @@ export interface WebRoute {
   readonly method: 'GET' | 'POST';
   /** Express path with `:name` segments; also the bounded label of metrics. */
   readonly path: string;
-  readonly door: 'login' | 'callback' | 'portal' | 'oauth';
+  readonly door: 'login' | 'callback' | 'portal' | 'oauth' | 'vendor';
   /**
    * `session`: without one a navigation is sent to the sign-in page and anything else gets 401; a POST must come from the
    * gateway's own pages and carry the session's `csrf` field (the server checks both). `maybe`: the session when there is

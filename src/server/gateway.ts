@@ -72,8 +72,10 @@ function announce(config: Config, report: ReportHandle): void {
 }
 
 /** Ends the parts in the order that lets each still use what it needs. */
-async function disposeParts({ broker, sources, limiter, tokens, upstream, kv }: Parts): Promise<void> {
-  for (const part of [broker, sources, limiter, tokens, upstream, kv]) await part[Symbol.asyncDispose]();
+async function disposeParts(parts: Parts): Promise<void> {
+  const { broker, sources, limiter, tokens, sessions, bearers, providers, upstream, kv } = parts;
+  for (const part of [broker, sources, limiter, tokens, sessions, bearers, providers, upstream, kv])
+    await part[Symbol.asyncDispose]();
 }
 
 /** Time that the shared store gets to answer before the replica starts without it. */
@@ -96,6 +98,7 @@ function open(config: Config, life: Life, parts: Parts, report: ReportHandle, cl
     steps: parts.steps,
     clock,
     addresses: () => life.decided.addresses,
+    ...parts.pages,
     onInternal: (error, requestId) =>
       report.log.error({ event: 'internal', request_id: requestId, error: error.cause ?? error }, 'a request failed'),
   });
@@ -129,7 +132,7 @@ export async function createGateway(config: Config, options: GatewayOptions): Pr
   const draining = (): boolean => life.state === 'draining';
   const queueOfPort = (port: number | undefined): string | undefined =>
     [...life.queuePorts].find(([, bound]) => bound === port)?.[0];
-  const parts = wire({ decided: () => life.decided, queueOfPort, report, clock, draining, random, ...kv });
+  const parts = wire({ decided: () => life.decided, queueOfPort, report, clock, draining, random, version, ...kv });
   announce(config, report);
   await awaitStore(parts, clock);
   const doors = await open(config, life, parts, report, clock, options).catch(async (error: unknown) => {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createRouteTable, type RouteTable } from '../access/index.ts';
-import { type AccessTokens, createAccessTokens, createTokenEndpoint } from '../auth/index.ts';
+import { type AccessTokens, createAccessTokens, createTokenEndpoint, type People } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
-import { type AccountRules, createAccountRules } from '../identity/index.ts';
+import { createIdentityRules, type IdentityRules } from '../identity/index.ts';
 import { type Clock, GatewayError, type Identity } from '../kernel/index.ts';
 import { createLimiter, type Limiter } from '../limits/index.ts';
 import type { ReportHandle } from '../observe/index.ts';
@@ -13,15 +13,26 @@ import {
   createRedisKeyValue,
   createSealer,
   type KeyValue,
+  type Sealer,
 } from '../platform/index.ts';
-import { type Broker, createBroker, createSources, type Sources } from '../tokens/index.ts';
+import {
+  type Broker,
+  createBroker,
+  createEnrolledPasswords,
+  createEnrolments,
+  createSources,
+  type Enrolments,
+  type Sources,
+} from '../tokens/index.ts';
 import { createUpstream, type UpstreamHandle } from '../upstream/index.ts';
 import { type CallerAddress, createCallerAddress } from './caller-address.ts';
+import { type CookieJar, createCookieJar } from './cookies.ts';
 import { createPassthrough } from './passthrough.ts';
 import type { Steps } from './pipeline.ts';
 import { createAttemptGuard, createAuthenticate } from './steps/authenticate.ts';
 import { createBeginRecord } from './steps/begin-record.ts';
 import { createCheckMessage } from './steps/check-message.ts';
+import { createCheckOrigin, isOwnCall } from './steps/check-origin.ts';
 import { createChooseAccount } from './steps/choose-account.ts';
 import { createCollectBody } from './steps/collect-body.ts';
 import { createDecideRoute } from './steps/decide-route.ts';
@@ -29,13 +40,19 @@ import { createExchangeToken } from './steps/exchange-token.ts';
 import { createForward } from './steps/forward.ts';
 import { createLimitAddress } from './steps/limit-address.ts';
 import { createLimitIdentity } from './steps/limit-identity.ts';
+import { createMeetVisitor, createSessionOf } from './steps/meet-visitor.ts';
+import { createReadForm } from './steps/read-form.ts';
 import { refuse } from './steps/refuse.ts';
 import { createSecureHeaders } from './steps/secure-headers.ts';
+import { createServePage } from './steps/serve-page.ts';
+import { createServeVendorPage, type VendorPages } from './steps/serve-vendor-page.ts';
+import { type Pages, wirePages } from './wire-pages.ts';
+import { type SignIn, wirePeople, wireSignIn } from './wire-sign-in.ts';
 
 /** What is derived from the configuration and replaced as a whole when the configuration is. */
 export interface Decided {
   readonly config: Config;
-  readonly rules: AccountRules;
+  readonly rules: IdentityRules;
   readonly routes: RouteTable;
   readonly addresses: CallerAddress;
 }
@@ -44,20 +61,22 @@ export interface Decided {
 export function decide(config: Config): Decided {
   return {
     config,
-    rules: createAccountRules(config.identity),
+    rules: createIdentityRules(config),
     routes: createRouteTable(config.access.extraRoutes),
     addresses: createCallerAddress(config.server.trustedProxies),
   };
 }
 
 /** Every part of one gateway by name. */
-export interface Parts {
+export interface Parts extends SignIn {
   readonly kv: KeyValue;
   readonly upstream: UpstreamHandle;
   readonly sources: Sources;
   readonly broker: Broker;
   readonly tokens: AccessTokens;
   readonly limiter: Limiter;
+  readonly enrolments: Enrolments;
+  readonly pages: Pages;
   readonly steps: Steps;
 }
 
@@ -72,23 +91,30 @@ export interface WireOptions {
   /** A store to use instead of the one that the configuration names. */
   readonly kv?: KeyValue;
   readonly random: () => number;
+  readonly version: string;
+}
+
+/** Opens and seals values of the store with the configured keys. */
+export function wireSealer({ secrets }: Config): Sealer {
+  const { sealingKey: current, previousSealingKey: previous } = secrets;
+  return createSealer(previous === undefined ? { current } : { current, previous });
 }
 
 /** Access tokens over a store: the server's, and the command line's that makes them. */
 export function wireAccessTokens(
   kv: KeyValue,
   decided: () => Decided,
-  options: Pick<WireOptions, 'clock'> & { report?: ReportHandle },
+  options: Pick<WireOptions, 'clock'> & { report?: ReportHandle; people?: People },
 ): AccessTokens {
-  const { secrets } = decided().config;
+  const config = (): Config => decided().config;
+  const sealer = wireSealer(config());
+  const people = options.people ?? wirePeople({ decided, kv, sealer, clock: options.clock });
   return createAccessTokens({
     ...(options.report === undefined ? {} : { report: options.report }),
     kv,
-    config: () => decided().config,
-    sealer: createSealer({
-      current: secrets.sealingKey,
-      ...(secrets.previousSealingKey === undefined ? {} : { previous: secrets.previousSealingKey }),
-    }),
+    config,
+    sealer,
+    people,
     identityOf: (user) => decided().rules.identityOf(user),
     clock: options.clock,
   });
@@ -121,23 +147,90 @@ function wireStore(options: WireOptions): KeyValue {
   return createRedisKeyValue(redis, { clock, events });
 }
 
-/** Puts the rooms together: the one place where parts meet. */
-export function wire(options: WireOptions): Parts {
+/** The parts that hold what is known of vovserver: connections, passwords and JWTs. */
+function wireUpstream(options: WireOptions, kv: KeyValue, sealer: Sealer, replicaId: string) {
   const { decided, report, clock, random } = options;
   const config = (): Config => decided().config;
-  const kv = wireStore(options);
-  const { secrets } = config();
-  const sealer = createSealer({
-    current: secrets.sealingKey,
-    ...(secrets.previousSealingKey === undefined ? {} : { previous: secrets.previousSealingKey }),
-  });
-  // Two containers may share a host name and a process id.
-  const replicaId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const { tokenKey: versionKey } = config().secrets;
   const leases = createLeases(kv, { clock, ownerId: replicaId });
   const upstream = createUpstream({ queues: config().queues, report, clock });
-  const sources = createSources({ config: () => config().credentials, clock, report, versionKey: secrets.tokenKey });
+  const passwords = createEnrolledPasswords({ kv, sealer, clock, report, versionKey });
+  const sources = createSources({ config: () => config().credentials, clock, report, versionKey, enrolled: passwords });
   const broker = createBroker({ config, kv, leases, sealer, upstream, sources, report, clock, random });
-  const tokens = wireAccessTokens(kv, decided, { clock, report });
+  const enrolments = createEnrolments({ passwords, broker, config, report, versionKey });
+  return { upstream, sources, broker, enrolments };
+}
+
+/** The vendor's token endpoint. */
+function wireTokenEndpoint(options: WireOptions, tokens: AccessTokens, upstream: UpstreamHandle, broker: Broker) {
+  const { decided, clock } = options;
+  const accountOf = (identity: Identity, queue: string): string | null => {
+    const decision = decided().rules.accountFor(identity, queue);
+    return decision.kind === 'account' && !decision.account.shared ? decision.account.name : null;
+  };
+  return createTokenEndpoint({
+    tokens,
+    config: () => decided().config,
+    now: clock.now,
+    // A script posts the Unix user name that vovserver knows, which a rule may map the token's owner to.
+    isOwner: (identity, username, queue) => username === identity.user || username === accountOf(identity, queue),
+    passthrough: createPassthrough({ decided, upstream, broker, clock }),
+  });
+}
+
+type Known = Omit<Parts, 'steps' | 'pages'> & { readonly jar: CookieJar; readonly secure: boolean };
+
+function wireSteps(options: WireOptions, parts: Known, vendorPages: VendorPages): Steps {
+  const { decided, report, clock } = options;
+  const { tokens, limiter, upstream, broker, sessions, bearers, jar, secure } = parts;
+  const config = (): Config => decided().config;
+  const limits = () => config().server.limits;
+  const guard = createAttemptGuard(limiter, report);
+  const sessionOf = createSessionOf(sessions, jar);
+  const authenticate = createAuthenticate({
+    tokens,
+    bearers,
+    takesBearers: () => config().signIn.bearers.length > 0,
+    guard,
+    sessionOf,
+    isOwnCall: (scope) => isOwnCall(scope, secure),
+    report,
+  });
+  return {
+    beginRecord: createBeginRecord(report, clock),
+    secureHeaders: createSecureHeaders(secure, options.draining),
+    limitAddress: createLimitAddress(limiter),
+    checkMessage: createCheckMessage(limits, (port, host) => queueOf(config().queues, options.queueOfPort(port), host)),
+    authenticate,
+    meetVisitor: createMeetVisitor(sessionOf, authenticate),
+    checkOrigin: createCheckOrigin(secure),
+    decideRoute: createDecideRoute(() => decided().routes),
+    limitIdentity: createLimitIdentity(limiter),
+    collectBody: createCollectBody(() => limits().bodyBytes),
+    readForm: createReadForm(jar),
+    chooseAccount: createChooseAccount(() => decided().rules),
+    exchangeToken: createExchangeToken(wireTokenEndpoint(options, tokens, upstream, broker), guard),
+    servePage: createServePage(jar),
+    serveVendorPage: createServeVendorPage(vendorPages, jar),
+    refuse,
+    forward: createForward(upstream, broker),
+  };
+}
+
+/** Puts the rooms together: the one place where parts meet. */
+export function wire(options: WireOptions): Parts {
+  const { decided, report, clock } = options;
+  const config = (): Config => decided().config;
+  const kv = wireStore(options);
+  const sealer = wireSealer(config());
+  // Two containers may share a host name and a process id.
+  const replicaId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const { publicUrl, tls } = config().server;
+  const secure = publicUrl === undefined ? tls !== undefined : publicUrl.startsWith('https:');
+  const jar = createCookieJar(secure);
+  const toVovserver = wireUpstream(options, kv, sealer, replicaId);
+  const signIn = wireSignIn({ decided, kv, sealer, clock, report });
+  const tokens = wireAccessTokens(kv, decided, { clock, report, people: signIn.people });
   const limiter = createLimiter({
     config: () => config().limits,
     kv,
@@ -146,33 +239,8 @@ export function wire(options: WireOptions): Parts {
     clock,
     replicaId,
   });
-  const guard = createAttemptGuard(limiter, report);
-  const accountOf = (identity: Identity, queue: string): string | null => {
-    const decision = decided().rules.accountFor(identity, queue);
-    return decision.kind === 'account' && !decision.account.shared ? decision.account.name : null;
-  };
-  const endpoint = createTokenEndpoint({
-    tokens,
-    config,
-    now: clock.now,
-    // A script posts the Unix user name that vovserver knows, which a rule may map the token's owner to.
-    isOwner: (identity, username, queue) => username === identity.user || username === accountOf(identity, queue),
-    passthrough: createPassthrough({ decided, upstream, broker, clock }),
-  });
-  const limits = () => config().server.limits;
-  const steps: Steps = {
-    beginRecord: createBeginRecord(report, clock),
-    secureHeaders: createSecureHeaders(config().server.tls !== undefined, options.draining),
-    limitAddress: createLimitAddress(limiter),
-    checkMessage: createCheckMessage(limits, (port, host) => queueOf(config().queues, options.queueOfPort(port), host)),
-    authenticate: createAuthenticate(tokens, guard),
-    decideRoute: createDecideRoute(() => decided().routes),
-    limitIdentity: createLimitIdentity(limiter),
-    collectBody: createCollectBody(() => limits().bodyBytes),
-    chooseAccount: createChooseAccount(() => decided().rules),
-    exchangeToken: createExchangeToken(endpoint, guard),
-    refuse,
-    forward: createForward(upstream, broker),
-  };
-  return { kv, upstream, sources, broker, tokens, limiter, steps };
+  const known = { ...toVovserver, ...signIn, kv, tokens, limiter, jar, secure };
+  const pages = wirePages({ ...known, decided, sealer, clock, report, version: options.version });
+  const vendorPages: VendorPages = () => Promise.reject(new GatewayError('GW_NOT_FOUND', 'Not served yet.'));
+  return { ...known, pages, steps: wireSteps(options, known, vendorPages) };
 }

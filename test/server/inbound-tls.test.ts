@@ -58,7 +58,7 @@ describe('TLS towards the callers', () => {
   it('carries a call, with HSTS', async () => {
     const text = await ask(await dialTls({ ca: first.certPem, rejectUnauthorized: true }));
     assert.match(text, /^HTTP\/1\.1 200 /);
-    assert.match(text, /Strict-Transport-Security: max-age=31536000\r\n/i);
+    assert.match(text, /Strict-Transport-Security: max-age=63072000\r\n/i);
   });
 
   const accepted: readonly ConnectionOptions[] = [

@@ -31,7 +31,7 @@ function fakeScope(method = 'GET', target = '/api/v3/jobs/1') {
     },
   };
   const scope = {
-    req: { complete: true } as IncomingMessage,
+    req: { complete: true, headers: {} } as IncomingMessage,
     res: res as unknown as ServerResponse,
     meta: { requestId: 'the-request-id', method, target },
     head: ['X-Request-Id', 'the-request-id'],
@@ -47,13 +47,29 @@ describe('the road', () => {
       ...['limitIdentity', 'collectBody', 'chooseAccount', 'forward'],
     ],
     token: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'exchangeToken'],
+    login: [
+      ...['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'meetVisitor', 'checkOrigin', 'readForm'],
+      'servePage',
+    ],
+    callback: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'readForm', 'servePage'],
+    portal: [
+      ...['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'meetVisitor', 'checkOrigin', 'readForm'],
+      'servePage',
+    ],
+    oauth: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'meetVisitor', 'readForm', 'servePage'],
+    vendor: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'meetVisitor', 'serveVendorPage'],
     other: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'refuse'],
   } as const;
 
   for (const [door, column] of Object.entries(columns)) {
     it(`leads the door ${door} through its column in order`, async () => {
       const ran: string[] = [];
-      await walk(columnOf(notedSteps(ran), door as keyof typeof columns), fakeScope().scope, () => assert.fail());
+      await walk(
+        columnOf(notedSteps(ran), door as keyof typeof columns),
+        fakeScope().scope,
+        () => assert.fail(),
+        () => assert.fail(),
+      );
       assert.deepEqual(ran, column);
     });
   }
@@ -84,7 +100,12 @@ describe('walking', () => {
     const ran: string[] = [];
     const steps = notedSteps(ran, { decideRoute: () => Promise.reject(stop) });
     const { scope, written } = fakeScope();
-    await walk(columnOf(steps, 'api'), scope, () => assert.fail());
+    await walk(
+      columnOf(steps, 'api'),
+      scope,
+      () => assert.fail(),
+      () => assert.fail(),
+    );
     assert.equal(ran.at(-1), 'authenticate');
     assert.equal(scope.error, stop);
     assert.equal(written.status, 403);
@@ -100,7 +121,12 @@ describe('walking', () => {
     const boom = () => {
       throw new Error('secret detail /etc/shadow');
     };
-    await walk(columnOf(notedSteps([], { checkMessage: boom }), 'api'), scope, (error) => told.push(error));
+    await walk(
+      columnOf(notedSteps([], { checkMessage: boom }), 'api'),
+      scope,
+      (error) => told.push(error),
+      () => assert.fail(),
+    );
     assert.equal(written.status, 500);
     assert.doesNotMatch(written.body, /secret|shadow/);
     assert.equal(JSON.parse(written.body).code, 'GW_INTERNAL');
@@ -110,7 +136,12 @@ describe('walking', () => {
   it('cuts the connection when an answer has begun', async () => {
     const { scope, written, res } = fakeScope();
     res.headersSent = true;
-    await walk(columnOf(notedSteps([], { forward: () => Promise.reject(stop) }), 'api'), scope, () => assert.fail());
+    await walk(
+      columnOf(notedSteps([], { forward: () => Promise.reject(stop) }), 'api'),
+      scope,
+      () => assert.fail(),
+      () => assert.fail(),
+    );
     assert.equal(written.destroyed, true);
     assert.equal(written.body, '');
   });
@@ -118,13 +149,23 @@ describe('walking', () => {
   it('closes the connection when the body was not read', async () => {
     const { scope, written } = fakeScope('POST');
     (scope.req as { complete: boolean }).complete = false;
-    await walk(columnOf(notedSteps([], { authenticate: () => Promise.reject(stop) }), 'api'), scope, () => undefined);
+    await walk(
+      columnOf(notedSteps([], { authenticate: () => Promise.reject(stop) }), 'api'),
+      scope,
+      () => undefined,
+      () => assert.fail(),
+    );
     assert.equal(written.headers.get('Connection'), 'close');
   });
 
   it('answers HEAD without a body, with the length of one', async () => {
     const { scope, written } = fakeScope('HEAD');
-    await walk(columnOf(notedSteps([], { authenticate: () => Promise.reject(stop) }), 'api'), scope, () => undefined);
+    await walk(
+      columnOf(notedSteps([], { authenticate: () => Promise.reject(stop) }), 'api'),
+      scope,
+      () => undefined,
+      () => assert.fail(),
+    );
     assert.equal(written.body, '');
     assert.ok(Number(written.headers.get('Content-Length')) > 50);
   });
