@@ -7,6 +7,10 @@ const USAGE = `vovgw: a gateway in front of vovserver's REST API
   vovgw serve   [--config FILE]                      run the gateway
   vovgw check   [--config FILE] [--json]             show the decided configuration, or all its faults
   vovgw token   create|list|revoke …                 access tokens (needs Redis)
+  vovgw login   [--url URL] [--ca-file FILE]         on a submit host: get an access token by signing in in a browser
+  vovgw logout  [--force]                            end that token
+  vovgw whoami  [--json]                             who the gateway takes you for
+  vovgw token   print                                that token, for scripts
   vovgw pin     fetch URL                            what to put into a queue's tls section
   vovgw explain user NAME [--queue Q]                which rule gives a user which vovserver account
   vovgw health  [--url URL] [--config FILE]          exit 0 when the gateway is ready
@@ -26,7 +30,16 @@ async function run([verb, ...argv]: string[]): Promise<number> {
     case 'check':
       return (await import('./cli/check.ts')).runCheck(argv, process.env, print, complain);
     case 'token':
+      if (argv[0] === 'print') {
+        return (await import('./cli/whoami.ts')).runTokenPrint(argv.slice(1), process.env, print, complain);
+      }
       return (await import('./cli/store.ts')).runTokenVerb(argv, process.env, print, complain);
+    case 'login':
+      return (await import('./cli/login.ts')).runLogin(argv, process.env, print, complain);
+    case 'logout':
+      return (await import('./cli/logout.ts')).runLogout(argv, process.env, print, complain);
+    case 'whoami':
+      return (await import('./cli/whoami.ts')).runWhoami(argv, process.env, print, complain);
     case 'pin':
       return (await import('./cli/pin.ts')).runPin(argv, print, complain);
     case 'explain':

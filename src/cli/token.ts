@@ -5,9 +5,11 @@ import { GatewayError, messageOf, SCOPES, type TokenScope } from '../kernel/inde
 const USAGE = `vovgw token create --user NAME --label TEXT [--scope read,submit,control] [--expires 30d] [--json] [--config FILE]
 vovgw token list   [--user NAME] [--json] [--config FILE]
 vovgw token revoke ID [--config FILE]
+vovgw token print
 
 create prints the token, this once, on standard output and its properties on standard error. Without --scope it may do
 everything, without --expires it lives as long as accessTokens.defaultLife says; a life is a number with m, h or d.
+print is for who did "vovgw login": it prints that token, and needs neither Redis nor a configuration.
 `;
 
 type Print = (text: string) => void;
@@ -71,9 +73,9 @@ function read([verb, ...rest]: readonly string[]): Command {
     case 'revoke':
       return readRevoke(rest);
     case undefined:
-      throw new UsageError('say create, list or revoke');
+      throw new UsageError('say create, list, revoke or print');
     default:
-      throw new UsageError(`there is no “${verb}”; say create, list or revoke`);
+      throw new UsageError(`there is no “${verb}”; say create, list, revoke or print`);
   }
 }
 

@@ -1,0 +1,190 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Clock, SCOPES, systemClock } from '../kernel/index.ts';
+import { beginLogin, type DeviceLogin, type LoginEnd, waitForToken } from './device-login.ts';
+import { createGatewayClient, type GatewayClient, GatewayFault } from './gateway-client.ts';
+import { readGatewayUrl } from './gateway-url.ts';
+import {
+  type Login,
+  loginFile,
+  type PendingLogin,
+  readLogin,
+  takePending,
+  writeLogin,
+  writePending,
+} from './login-file.ts';
+import { type Environment, type Print, plain, runPersonVerb, UsageError, understood } from './person-verb.ts';
+import { PrivateFileError } from './private-file.ts';
+
+const USAGE = `vovgw login [--url URL] [--ca-file FILE] [--scope read,submit,control] [--no-wait]
+
+Gets an access token for this host: prints the URL of a page and a code, and waits until you approved in a browser.
+URL is that of the gateway: --url, else $VOVGW_URL, else $NC_URL, else that of the last login. The certificate of the
+gateway is always verified: by --ca-file, else $VOVGW_CA_FILE, else by the authorities of the system. With --no-wait it
+prints and ends; the next "vovgw login" waits for the approval.
+`;
+
+/** Where to log in. */
+interface Target {
+  readonly url: string;
+  readonly caFile: string | null;
+}
+
+interface Wish extends Target {
+  readonly scope: string | null;
+  readonly noWait: boolean;
+}
+
+/** `vovgw login`: exit code 0 when one is logged in, 1 when not, 2 when called wrongly. */
+export function runLogin(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
+  const verb = { name: 'login', usage: USAGE, argv };
+  return runPersonVerb(verb, async () => logIn(readWish(argv, env), env, out, systemClock), out, err);
+}
+
+function readWish(argv: readonly string[], env: Environment): Wish {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  const options = { url: text, 'ca-file': text, scope: text, 'no-wait': flag };
+  const { values } = understood(() => parseArgs({ args: [...argv], options }));
+  const { scope, 'no-wait': noWait = false } = values;
+  return {
+    ...targetOf(values.url, values['ca-file'], env),
+    scope: scope === undefined ? null : scopeOf(scope),
+    noWait,
+  };
+}
+
+function scopeOf(given: string): string {
+  const words = given.split(/[\s,]+/).filter((word) => word !== '');
+  const unknown = words.find((word) => !SCOPES.some((scope) => scope === word));
+  if (unknown !== undefined) throw new UsageError(`there is no scope “${unknown}”; choose from ${SCOPES.join(', ')}`);
+  if (words.length === 0) throw new UsageError(`--scope names none of ${SCOPES.join(', ')}`);
+  return words.join(' ');
+}
+
+/** The last login, as far as it helps: a file that may not be used is told only when the URL must come from it. */
+function lastLogin(env: Environment, needed: boolean): Login | null {
+  try {
+    return readLogin(env);
+  } catch (error) {
+    if (needed || !(error instanceof PrivateFileError)) throw error;
+    return null;
+  }
+}
+
+function targetOf(url: string | undefined, caFile: string | undefined, env: Environment): Target {
+  const named = [
+    [url, '--url'],
+    [env.VOVGW_URL, '$VOVGW_URL'],
+    [env.NC_URL, '$NC_URL'],
+  ].find(([value]) => value !== undefined && value !== '');
+  const last = lastLogin(env, named === undefined);
+  const [text = last?.url, source = loginFile(env)] = named ?? [];
+  if (text === undefined) throw new UsageError('where is the gateway? Give --url https://host:port or set $VOVGW_URL');
+  const origin = readGatewayUrl(text, source);
+  const ca = caFile || env.VOVGW_CA_FILE || (last?.url === origin ? last.ca_file : null);
+  return { url: origin, caFile: ca ? resolve(ca) : null };
+}
+
+async function logIn(wish: Wish, env: Environment, out: Print, clock: Clock): Promise<number> {
+  await using client = createGatewayClient(wish.url, wish.caFile);
+  const begun = takeBegun(wish, env, clock);
+  const login = begun ?? (await beginLogin(client, { scope: wish.scope, host: hostname() }, clock));
+  out(invitation(login, clock.now()));
+  if (wish.noWait) {
+    writePending(env, pendingOf(wish, login));
+    out('\nRun "vovgw login" again when you have approved.\n');
+    return 0;
+  }
+  out('\nWaiting for the approval; Ctrl-C gives up.\n');
+  return finish(await waitUntilDecided(client, login, clock), { wish, client, env, out });
+}
+
+/** What an earlier --no-wait began at the same gateway, as long as it holds. */
+function takeBegun({ url, noWait, scope }: Wish, env: Environment, clock: Clock): DeviceLogin | null {
+  const pending = takePending(env);
+  if (pending === null || noWait || scope !== null || pending.url !== url) return null;
+  const expiresAt = Date.parse(pending.expires_at);
+  if (!(expiresAt > clock.now())) return null;
+  const { device_code: deviceCode, user_code: userCode, verification_uri: page, interval } = pending;
+  return { deviceCode, userCode, page, wholePage: null, interval, expiresAt };
+}
+
+function pendingOf({ url, caFile }: Wish, login: DeviceLogin): PendingLogin {
+  return {
+    url,
+    ca_file: caFile,
+    device_code: login.deviceCode,
+    user_code: login.userCode,
+    verification_uri: login.page,
+    interval: login.interval,
+    expires_at: new Date(login.expiresAt).toISOString(),
+  };
+}
+
+function invitation({ page, wholePage, userCode, expiresAt }: DeviceLogin, now: number): string {
+  const minutes = Math.max(1, Math.floor((expiresAt - now) / 60_000));
+  return `To log in, open this page in a browser and enter the code; both are needed.
+
+  Page: ${page}
+  Code: ${userCode}
+${wholePage === null ? '' : `\nOr open the page with the code filled in: ${wholePage}\n`}
+The code holds for ${minutes} minute${minutes === 1 ? '' : 's'}. Approve only a code that you asked for yourself.
+`;
+}
+
+/** Ctrl-C ends the wait; a second one ends the program. */
+async function waitUntilDecided(client: GatewayClient, login: DeviceLogin, clock: Clock): Promise<LoginEnd> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    const end = await waitForToken(client, login, clock, stop.signal);
+    if (end.kind !== 'token' || !stop.signal.aborted) return end;
+    await client.post('/oauth/revoke', { token: end.token });
+    return { kind: 'interrupted' };
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+interface Scene {
+  readonly wish: Wish;
+  readonly client: GatewayClient;
+  readonly env: Environment;
+  readonly out: Print;
+}
+
+async function finish(end: LoginEnd, { wish, client, env, out }: Scene): Promise<number> {
+  switch (end.kind) {
+    case 'token': {
+      const user = await whoIs(client, end.token);
+      const expires_at = new Date(end.expiresAt).toISOString();
+      writeLogin(env, { url: wish.url, user, token: end.token, expires_at, ca_file: wish.caFile });
+      out(
+        `Logged in at ${wish.url} as ${user || '(unknown)'} until ${expires_at.slice(0, 16).replace('T', ' ')} UTC.\n`,
+      );
+      return 0;
+    }
+    case 'denied':
+      throw new Error('the login was denied in the browser.');
+    case 'expired':
+      throw new Error('the code has expired before anybody approved it. Run: vovgw login');
+    case 'interrupted':
+      throw new Error('given up; nothing was saved.');
+    case 'failed':
+      throw new Error(end.reason);
+  }
+}
+
+/** The user name of a token; empty when the gateway does not tell, which makes the token no worse. */
+async function whoIs(client: GatewayClient, token: string): Promise<string> {
+  try {
+    const { status, body } = await client.get('/gateway/v1/me', token);
+    return status === 200 ? plain(body.user) : '';
+  } catch (error) {
+    if (error instanceof GatewayFault) return '';
+    throw error;
+  }
+}
