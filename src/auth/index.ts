@@ -17,6 +17,7 @@ export type {
 export { createProviders, type Providers, type ProvidersOptions } from './providers.ts';
 export { readCredential } from './read-credential.ts';
 export { invalidToken, missingToken } from './refusals.ts';
+export { createSamlProvider, type SamlProviderOptions } from './saml/saml-provider.ts';
 export { createFlows, type FlowsOptions } from './sessions/flows.ts';
 export { toReturnTarget } from './sessions/return-target.ts';
 export { createSessions, type SessionsOptions } from './sessions/sessions.ts';
