@@ -4,7 +4,7 @@ import { type Config, parseConfig } from '../../src/config/index.ts';
 export function configFrom(signIn: Readonly<Record<string, unknown>>): Config {
   const raw = {
     mode: 'development',
-    server: { host: '127.0.0.1' },
+    server: { host: '127.0.0.1', publicUrl: 'https://gw.example.com' },
     queues: [{ name: 'main', urls: ['http://127.0.0.1:9'], allowInsecure: true }],
     signIn,
   };
