@@ -1,7 +1,9 @@
+import { createPeople } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../kernel/index.ts';
-import { createRedisKeyValue, type KeyValue } from '../platform/index.ts';
+import { createRedisKeyValue, createSealer, type KeyValue } from '../platform/index.ts';
 import { decide, wireAccessTokens } from '../server/index.ts';
+import { type OpenPeople, runBinding } from './binding.ts';
 import { configFor } from './config-file.ts';
 import { type OpenTokens, runToken } from './token.ts';
 
@@ -24,32 +26,63 @@ async function untilUp(kv: KeyValue): Promise<void> {
   }
 }
 
-async function openTokens(config: Config, err: Print): Promise<OpenTokens | null> {
+/** The store that the configuration names, once it answers; null after telling that there is none. */
+async function openStore(config: Config, verb: string, err: Print): Promise<KeyValue | null> {
   if (config.redis === undefined) {
-    err('vovgw token: the configuration names no redis; the in-memory store is inside the running gateway only.\n');
+    err(`vovgw ${verb}: the configuration names no redis; the in-memory store is inside the running gateway only.\n`);
     return null;
   }
-  const decided = decide(config);
   const kv = createRedisKeyValue(config.redis, { clock: systemClock });
+  try {
+    await untilUp(kv);
+    return kv;
+  } catch (error) {
+    await kv[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openTokens(config: Config, err: Print): Promise<OpenTokens | null> {
+  const kv = await openStore(config, 'token', err);
+  if (kv === null) return null;
+  const decided = decide(config);
   const tokens = wireAccessTokens(kv, () => decided, { clock: systemClock });
   const close = async (): Promise<void> => {
     await tokens[Symbol.asyncDispose]();
     await kv[Symbol.asyncDispose]();
   };
-  try {
-    await untilUp(kv);
-  } catch (error) {
-    await close();
-    throw error;
-  }
   return { tokens, [Symbol.asyncDispose]: close };
 }
 
+async function openPeople(config: Config, err: Print): Promise<OpenPeople | null> {
+  const kv = await openStore(config, 'binding', err);
+  if (kv === null) return null;
+  const { rules } = decide(config);
+  const { sealingKey, previousSealingKey } = config.secrets;
+  const people = createPeople({
+    kv,
+    sealer: createSealer({ current: sealingKey, previous: previousSealingKey }),
+    config: () => config,
+    rules: () => rules,
+    clock: systemClock,
+  });
+  return { people, [Symbol.asyncDispose]: () => kv[Symbol.asyncDispose]() };
+}
+
+/** Opens by the file that an option names, or where a configuration is looked for. */
+const opener =
+  <T>(open: (config: Config, err: Print) => Promise<T | null>, env: Environment, err: Print) =>
+  async (file: string | undefined): Promise<T | null> => {
+    const config = configFor(file, env, err);
+    return config === null ? null : open(config, err);
+  };
+
 /** `vovgw token`: access tokens in the Redis that the configuration names. */
 export function runTokenVerb(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
-  const open = async (file: string | undefined): Promise<OpenTokens | null> => {
-    const config = configFor(file, env, err);
-    return config === null ? null : openTokens(config, err);
-  };
-  return runToken(argv, { open }, out, err);
+  return runToken(argv, { open: opener(openTokens, env, err) }, out, err);
+}
+
+/** `vovgw binding`: whose user names are, in the Redis that the configuration names. */
+export function runBindingVerb(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
+  return runBinding(argv, { open: opener(openPeople, env, err) }, out, err);
 }

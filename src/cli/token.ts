@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type AccessTokenInfo, type AccessTokens, tokenIdOf } from '../auth/index.ts';
 import { GatewayError, messageOf, SCOPES, type TokenScope } from '../kernel/index.ts';
+import { minute, table } from './table.ts';
 
 const USAGE = `vovgw token create --user NAME --label TEXT [--scope read,submit,control] [--expires 30d] [--json] [--config FILE]
 vovgw token list   [--user NAME] [--json] [--config FILE]
@@ -144,7 +145,7 @@ async function act(command: Command, tokens: AccessTokens, out: Print, err: Prin
     }
     case 'list': {
       const found = await tokens.list(command.user);
-      out(command.json ? `${JSON.stringify(found)}\n` : table(found));
+      out(command.json ? `${JSON.stringify(found)}\n` : table(HEADINGS, found.map(rowOf)));
       return 0;
     }
     case 'revoke': {
@@ -157,28 +158,15 @@ async function act(command: Command, tokens: AccessTokens, out: Print, err: Prin
   }
 }
 
-const minute = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-
 const HEADINGS = ['ID', 'USER', 'LABEL', 'SCOPES', 'CREATED', 'EXPIRES', 'LAST USED', 'DERIVED FROM'];
 
-function table(infos: readonly AccessTokenInfo[]): string {
-  const rows = infos.map((info) => [
-    info.id,
-    info.user,
-    info.label,
-    info.scopes.join(','),
-    minute(info.createdAt),
-    minute(info.expiresAt),
-    info.lastUsedAt === null ? 'never' : minute(info.lastUsedAt),
-    info.parent ?? '',
-  ]);
-  const lines = [HEADINGS, ...rows];
-  const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  const padded = lines.map((line) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-  return `${padded.join('\n')}\n`;
-}
+const rowOf = (info: AccessTokenInfo): string[] => [
+  info.id,
+  info.user,
+  info.label,
+  info.scopes.join(','),
+  minute(info.createdAt),
+  minute(info.expiresAt),
+  info.lastUsedAt === null ? 'never' : minute(info.lastUsedAt),
+  info.parent ?? '',
+];
