@@ -1,3 +1,4 @@
+import { request as sendRequest } from 'undici';
 import { readForms, type WebForm } from './browser-forms.ts';
 
 /** A page or other answer as a browser without script shows it. */
@@ -137,12 +138,18 @@ export function createBrowser(): Browser {
   const send = async (request: Request, extra: Readonly<Record<string, string>>): Promise<Response> => {
     history.push(`${request.method} ${request.url}`);
     const cookie = jar.header(request.url, request.method === 'POST' && isAway(request));
-    const answer = await fetch(request.url, {
+    const form = request.body === null ? {} : { 'content-type': 'application/x-www-form-urlencoded' };
+    // `fetch` would say by itself that it is a script.
+    const { statusCode, headers, body } = await sendRequest(request.url, {
       method: request.method,
-      redirect: 'manual',
-      headers: headersOf(request, cookie, extra),
-      body: request.body,
+      headers: { ...headersOf(request, cookie, extra), ...form },
+      body: request.body === null ? null : String(request.body),
     });
+    const fields = Object.entries(headers).flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value ?? '']).map((one): [string, string] => [name, one]),
+    );
+    const bytes = await body.arrayBuffer();
+    const answer = new Response(bytes.byteLength === 0 ? null : bytes, { status: statusCode, headers: fields });
     jar.take(request.url, answer.headers.getSetCookie());
     return answer;
   };

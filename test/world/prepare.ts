@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { findPythonWithRequests } from './python.ts';
 
 /** A program that the tests start, with its Debian packages. */
@@ -11,6 +12,11 @@ interface Need {
 const runs = (program: string, argument: string): boolean =>
   spawnSync(program, [argument], { stdio: 'ignore' }).status === 0;
 
+const PHP_EXTENSIONS = ['dom', 'xml', 'mbstring', 'openssl'];
+
+const phpKnows = (extension: string): boolean =>
+  spawnSync('php', ['-r', `exit(extension_loaded('${extension}') ? 0 : 1);`], { stdio: 'ignore' }).status === 0;
+
 const NEEDS: readonly Need[] = [
   { what: 'redis-server', packages: ['redis-server'], present: () => runs('redis-server', '--version') },
   { what: 'openssl', packages: ['openssl'], present: () => runs('openssl', 'version') },
@@ -19,6 +25,17 @@ const NEEDS: readonly Need[] = [
     packages: ['python3', 'python3-requests'],
     present: () => findPythonWithRequests() !== null,
   },
+  {
+    what: 'php with dom, xml and openssl',
+    packages: ['php-cli', 'php-xml', 'php-mbstring'],
+    present: () => PHP_EXTENSIONS.every((name) => phpKnows(name)),
+  },
+  {
+    what: 'SimpleSAMLphp',
+    packages: ['simplesamlphp'],
+    present: () => existsSync('/usr/share/simplesamlphp/www/module.php'),
+  },
+  { what: 'chromium', packages: ['chromium'], present: () => runs('chromium', '--version') },
 ];
 
 const missing = (): Need[] => NEEDS.filter((need) => !need.present());
