@@ -2,7 +2,7 @@ import { type GatewayError, toGatewayError } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
 import { answerError } from './answer.ts';
 import type { Scope, Step } from './scope.ts';
-import { isNavigation } from './steps/meet-visitor.ts';
+import { wantsPage } from './steps/meet-visitor.ts';
 
 /** The steps of the road by name; each is built in `wire.ts` and lives in a file of its own under `steps/`. */
 export interface Steps {
@@ -90,7 +90,7 @@ export async function walk(
     if (error.code === 'GW_INTERNAL') onError(error);
     // An unread body would be taken for the next request: the connection ends with this answer.
     if (!scope.req.complete && !scope.head.includes('Connection')) scope.head.push('Connection', 'close');
-    const page = isNavigation(scope) && !scope.meta.target.startsWith('/api/') && !scope.res.headersSent;
+    const page = wantsPage(scope) && !scope.meta.target.startsWith('/api/') && !scope.res.headersSent;
     scope.bytesOut = page
       ? errorPage(scope, error)
       : answerError(scope.res, scope.head, error, scope.meta.requestId, {

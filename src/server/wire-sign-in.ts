@@ -5,6 +5,7 @@ import {
   createOidcProvider,
   createPeople,
   createProviders,
+  createSamlProvider,
   createSessions,
   createUsedOnce,
   type Flows,
@@ -48,8 +49,9 @@ function createCreate(options: SignInOptions, flows: Flows, usedOnce: UsedOnce):
   const publicUrl = decided().config.server.publicUrl ?? '';
   return (config) => {
     const common = { publicUrl, flows, usedOnce, clock, report };
-    if (config.type === 'saml') throw new Error('SAML is not there yet');
-    return createOidcProvider({ ...common, config });
+    return config.type === 'saml'
+      ? createSamlProvider({ ...common, config })
+      : createOidcProvider({ ...common, config });
   };
 }
 

@@ -107,8 +107,17 @@ interface Request {
   readonly from: string | null;
 }
 
+/** Sites are told apart by scheme and host, ports do not count (RFC 6265bis, 5.2). */
+const siteOf = ({ protocol, hostname }: URL): string => `${protocol}//${hostname}`;
 const isAway = (request: Request): boolean =>
-  request.from !== null && new URL(request.from).origin !== request.url.origin;
+  request.from !== null && siteOf(new URL(request.from)) !== siteOf(request.url);
+
+/** The value of Sec-Fetch-Site (Fetch Metadata). */
+function relationOf({ from, url }: Request): string {
+  if (from === null) return 'none';
+  if (new URL(from).origin === url.origin) return 'same-origin';
+  return siteOf(new URL(from)) === siteOf(url) ? 'same-site' : 'cross-site';
+}
 
 function headersOf(request: Request, cookie: string, extra: Readonly<Record<string, string>>): Record<string, string> {
   const origin = request.from === null ? 'null' : new URL(request.from).origin;
@@ -116,7 +125,7 @@ function headersOf(request: Request, cookie: string, extra: Readonly<Record<stri
     accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
     'sec-fetch-mode': 'navigate',
     'sec-fetch-dest': 'document',
-    'sec-fetch-site': request.from === null ? 'none' : isAway(request) ? 'cross-site' : 'same-origin',
+    'sec-fetch-site': relationOf(request),
     ...(cookie === '' ? {} : { cookie }),
     ...(request.method === 'POST' ? { origin } : {}),
     ...extra,

@@ -38,7 +38,7 @@ function record(report: Report, clock: Clock, scope: Scope, aborted: boolean): v
     requestId: meta.requestId,
     traceparent: meta.traceparent,
     method: meta.method,
-    route: scope.route?.template ?? 'none',
+    route: scope.route?.template ?? scope.web?.route.path ?? 'none',
     path: logPath(meta.target),
     status: scope.res.headersSent ? scope.res.statusCode : 0,
     seconds: (clock.now() - meta.startedAt) / 1000,

@@ -27,13 +27,16 @@ export function createSessionOf(sessions: Sessions, jar: CookieJar): SessionOf {
   };
 }
 
-/** Whether a person opens a page, as opposed to a program or a script that asks for data. */
-export function isNavigation({ req, meta }: Scope): boolean {
-  if (meta.method !== 'GET' && meta.method !== 'HEAD') return false;
+/** Whether a person looks at the answer, as opposed to a program or a script that asks for data. */
+export function wantsPage({ req }: Scope): boolean {
   const { accept = '', authorization, 'sec-fetch-mode': mode, 'x-requested-with': script } = req.headers;
   if (authorization !== undefined || script !== undefined) return false;
   return accept.includes('text/html') && (mode === undefined || mode === 'navigate');
 }
+
+/** Whether a person opens a page. */
+export const isNavigation = (scope: Scope): boolean =>
+  (scope.meta.method === 'GET' || scope.meta.method === 'HEAD') && wantsPage(scope);
 
 /**
  * Finds out who visits one of the gateway's own routes, as far as the route asks. Without a session a person is sent to the
