@@ -98,7 +98,7 @@ describe('vovgw token create', () => {
 
 describe('vovgw token called wrongly', () => {
   const wrong: readonly [string, RegExp][] = [
-    ['', /say create, list or revoke/],
+    ['', /say create, list, revoke or print/],
     ['make', /there is no “make”/],
     ['create', /needs --user NAME/],
     ['create --user alice', /needs --label TEXT/],
