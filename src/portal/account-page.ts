@@ -24,7 +24,7 @@ function identityCard({ identity, provider }: Session, labelOf: (provider: strin
 
 function accountsCard(accounts: readonly QueueAccount[], now: number): Markup {
   const row = (account: QueueAccount): Markup => html`<tr><td data-label="Queue">${account.queue}</td>
-<td data-label="Account">${account.account ?? '–'}${account.shared && html` <span class="tag">shared</span>`}</td>
+<td data-label="Account"><span>${account.account ?? '–'}${account.shared && html` <span class="tag">shared</span>`}</span></td>
 <td data-label="State"><span>${stateLabel(account)}</span></td>
 <td data-label="Meaning"><span>${stateText(account, now)}</span></td></tr>`;
   return html`<section class="card" aria-labelledby="accounts"><h2 id="accounts">vovserver account</h2>
@@ -46,7 +46,7 @@ function limitsCard(limits: readonly PolicyState[]): Markup {
   const row = ({ name, quota, windowSeconds, remaining, resetSeconds }: PolicyState): Markup => {
     const words = limitName(name);
     return html`<tr><td data-label="Limit">${words}</td>
-<td data-label="Allowed">${quota} per ${lengthOf(windowSeconds * 1000)}</td>
+<td data-label="Allowed">${quota} per ${lengthOf(windowSeconds * 1000).replace(/^1 /, '')}</td>
 <td data-label="Left">${remaining}</td>
 <td data-label="Share"><meter min="0" max="${quota}" low="${quota / 5}" value="${remaining}" aria-label="${words}: ${remaining} of ${quota} left"></meter></td>
 <td data-label="Whole again">${remaining >= quota ? 'now' : `in ${lengthOf(resetSeconds * 1000)}`}</td></tr>`;

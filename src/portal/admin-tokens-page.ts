@@ -29,8 +29,8 @@ export function createAdminTokenRoutes(parts: PortalParts, frame: Frame): readon
       });
       const body = html`<div class="head"><h1>All tokens</h1><p class="quiet">Access tokens of everybody.${!admin && ' Revoking them takes the role admin.'}</p></div>
 ${doneNote(request, { revoked: 'The token is revoked.' })}
-<section class="card" aria-label="Tokens"><form method="get" action="${PATH}" role="search" class="row">
-<label for="user">User name</label><input type="search" id="user" name="user" value="${user}" maxlength="64" autocomplete="off" class="find"><button>Show</button></form>
+<section class="card" aria-label="Tokens"><form method="get" action="${PATH}" role="search" class="find">
+<label for="user">User name</label><input type="search" id="user" name="user" value="${user}" maxlength="64" autocomplete="off"><button>Show</button></form>
 ${list.length === 0 ? html`<p class="quiet">There are none.</p>` : table}
 ${list.length > SHOWN && html`<p class="quiet">The latest ${SHOWN} of ${list.length} are shown; give a user name for fewer.</p>`}</section>`;
       return frame({ title: 'All tokens', session, current: PATH, width: 'wide', body });

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { WebRoute } from '../auth/index.ts';
 import { GatewayError, type WebAnswer } from '../kernel/index.ts';
+import { EXPLORER_CSS } from './assets/explorer-css.ts';
 import { ICON_SVG } from './assets/icon.ts';
 import { PORTAL_CSS } from './assets/portal-css.ts';
 import { COPY_JS, EXPLORER_JS, SEND_AWAY_JS } from './assets/scripts.ts';
@@ -29,6 +30,7 @@ export interface Assets {
 
 const OWN: Readonly<Record<string, string>> = {
   'portal.css': PORTAL_CSS,
+  'explorer.css': EXPLORER_CSS,
   'copy.js': COPY_JS,
   'send-away.js': SEND_AWAY_JS,
   'explorer.js': EXPLORER_JS,

@@ -10,15 +10,19 @@ const ONWARD: Partial<Record<GatewayError['code'], { readonly href: string; read
   GW_UNAUTHENTICATED: { href: '/login', text: 'Sign in' },
 };
 
+/** What to do, with the seconds to wait in place of the header that only programs see. */
+function mendFor(mend: string, retryAfter: number | undefined): string {
+  return retryAfter === undefined ? mend : mend.replace('the seconds in Retry-After', `${retryAfter} seconds`);
+}
+
 /** The page of an error, with the status and headers of the error. */
 export function errorPage(frame: Frame, error: GatewayError, requestId: string): WebAnswer {
   const { title, mend } = ERROR_CODES[error.code];
   const onward = ONWARD[error.code] ?? { href: '/ui/', text: 'Go to your account' };
   const body = html`<div class="card"><div class="head"><p class="quiet">Error ${error.status}</p><h1>${title}</h1></div>
-<p>${error.detail}</p>
+${!title.startsWith(error.detail.replace(/\.$/, '')) && html`<p>${error.detail}</p>`}
 <h2>What to do</h2>
-<p>${mend}</p>
-${error.retryAfter !== undefined && html`<p>Try again in ${error.retryAfter} seconds.</p>`}
+<p>${mendFor(mend, error.retryAfter)}</p>
 <dl class="facts"><dt>Code</dt><dd><code>${error.code}</code></dd><dt>Request id</dt><dd><code>${requestId}</code></dd></dl>
 <p><a class="button" href="${onward.href}">${onward.text}</a></p></div>`;
   const headers = {

@@ -23,9 +23,11 @@ export function createApiRoutes({ config, apiRoutes, version }: PortalParts, fra
       const body = html`<div class="head"><h1>API</h1>
 <p class="quiet">“Execute” calls the gateway as you, with this session: a submission submits. The description itself: <a href="/openapi.json">openapi.json</a>.</p></div>
 <noscript><p class="note warn">The explorer needs script; the description does not.</p></noscript>
+<h2 class="hidden">Calls</h2>
 <div class="card explorer" id="explorer" data-openapi="/openapi.json"></div>`;
       const scripts = ['swagger-ui-bundle.js', 'explorer.js'];
-      return frame({ title: 'API', session, current: PATH, width: 'wide', styles: ['swagger-ui.css'], scripts, body });
+      const styles = ['swagger-ui.css', 'explorer.css'];
+      return frame({ title: 'API', session, current: PATH, styles, scripts, body });
     }),
   ];
 }

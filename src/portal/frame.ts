@@ -84,10 +84,10 @@ ${session && navigation(session, entriesFor(session, parts), current)}</div></he
 <title>${title} – vov-gateway</title>
 <link rel="icon" type="image/svg+xml" href="${assets.urlOf('icon.svg')}">
 ${links(view)}</head>
-<body>
+<body class="${width ?? 'normal'}">
 <a class="skip" href="#main">Skip to the content</a>
 ${top(view)}
-<main id="main" tabindex="-1" class="${width ?? 'normal'}">
+<main id="main" tabindex="-1">
 ${body}
 </main>
 <footer class="foot"><p>vov-gateway ${version}</p></footer>

@@ -70,7 +70,7 @@ export const OWN_PATHS: Readonly<Record<string, object>> = {
         device_code: text('From the device authorization.'),
         client_id: CLIENT,
       },
-      ['grant_type', 'device_code'],
+      ['grant_type', 'device_code', 'client_id'],
     ),
     answer('The token.', ref('OAuthToken')),
     [],

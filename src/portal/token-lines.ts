@@ -50,7 +50,8 @@ export function tokenLines(url: string, user: string, account: string | null, to
     {
       id: 'lines-curl',
       title: 'curl',
-      text: `curl -H "Authorization: Bearer $VOVGW_TOKEN" "$NC_URL/api/v3/query?select=id,statusnc,command&from=System:User:${owner}&limit=20"`,
+      text: `curl -H "Authorization: Bearer $VOVGW_TOKEN" \\
+  "$NC_URL/api/v3/query?select=id,statusnc,command&from=System:User:${owner}&limit=20"`,
       note: null,
     },
     {

@@ -61,6 +61,7 @@ a { color: var(--accent); text-underline-offset: .15em; }
 a:hover { text-decoration-thickness: 2px; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
 main:focus { outline: none; }
+time { white-space: nowrap; }
 code, pre, .mono { font-family: var(--mono); font-size: .875em; }
 .quiet { color: var(--muted); }
 .far { color: var(--muted); white-space: nowrap; }
@@ -90,8 +91,8 @@ code, pre, .mono { font-family: var(--mono); font-size: .875em; }
 .who b { font-weight: 600; overflow-wrap: anywhere; }
 
 main { flex: 1; padding-block: 2rem 3rem; display: flex; flex-direction: column; gap: 1.25rem; }
-main.narrow { max-width: 34rem; }
-main.wide { max-width: 90rem; }
+body.narrow main { max-width: 34rem; }
+body.wide :is(.bar, main, .foot > p) { max-width: 84rem; }
 .head { display: flex; flex-direction: column; gap: .35rem; }
 .foot { border-top: 1px solid var(--line); color: var(--muted); font-size: .875rem; }
 .foot > p { padding-block: 1rem; }
@@ -123,14 +124,17 @@ main.wide { max-width: 90rem; }
 table { width: 100%; border-collapse: collapse; font-size: .9375rem; }
 caption { text-align: left; }
 th { text-align: left; font-weight: 600; color: var(--muted); font-size: .8125rem; padding: 0 1rem .5rem 0; white-space: nowrap; }
-td { padding: .7rem 1rem .7rem 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+td { padding: .7rem 1rem .7rem 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word; }
+td b, td code { overflow-wrap: anywhere; }
+tr:last-child > td { padding-bottom: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 td.act { text-align: right; width: 1%; white-space: nowrap; }
-td time { white-space: nowrap; }
 td .far { display: block; font-size: .875rem; }
 td meter { width: 100%; min-width: 6rem; height: .75rem; }
 
 form { display: flex; flex-direction: column; gap: 1.1rem; align-items: flex-start; }
+form.find { flex-direction: row; flex-wrap: wrap; gap: .75rem; align-items: center; }
+form.find input { width: 18rem; max-width: 100%; }
 .inline { display: contents; }
 .row { display: flex; flex-wrap: wrap; gap: .75rem; align-items: center; }
 .row form { display: block; }
@@ -180,6 +184,13 @@ pre, .secret {
 .secret { display: block; overflow-wrap: anywhere; font-family: var(--mono); font-size: .9375rem; }
 .big { font: 700 1.75rem/1.2 var(--mono); letter-spacing: .1em; }
 
+@media (min-width: 44.01rem) {
+  td.act details.ask { position: relative; display: inline-block; }
+  td.act details.ask > div {
+    position: absolute; right: 0; top: 100%; z-index: 1; width: 17rem; margin-top: .4rem; padding: .9rem 1rem 1rem;
+    background: var(--surface); border: 1px solid var(--field); border-radius: 8px; box-shadow: 0 6px 20px rgb(0 0 0 / 18%);
+  }
+}
 @media (max-width: 52rem) {
   body { font-size: 1rem; }
   main { padding-block: 1.25rem 2rem; }
@@ -187,9 +198,9 @@ pre, .secret {
   .bar { padding-top: .35rem; }
   .brand { flex: 1; }
   .who { order: 2; }
-  .bar nav { order: 3; flex: 0 0 calc(100% + 2rem); margin-inline: -1rem; overflow-x: auto; }
-  .bar nav ul { flex-wrap: nowrap; padding-inline: .5rem; width: max-content; }
-  .bar nav a { padding: .6rem .6rem .5rem; white-space: nowrap; }
+  .bar nav { order: 3; flex: 0 0 calc(100% + 1.2rem); margin-inline: -.6rem; }
+  .bar nav ul { padding-bottom: .35rem; }
+  .bar nav a { padding: .45rem .6rem .3rem; }
 }
 @media (max-width: 44rem) {
   .card { padding: 1rem; }
@@ -203,6 +214,7 @@ pre, .secret {
   tr + tr { margin-top: .75rem; }
   td { display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); gap: .25rem .75rem; padding: .4rem 0; border: 0; }
   td::before { content: attr(data-label); color: var(--muted); font-size: .875rem; }
+  tr:last-child > td { padding-bottom: .4rem; }
   td.act { display: block; width: auto; text-align: left; white-space: normal; }
   td.act::before { content: none; }
   td .far { display: inline; }

@@ -38,15 +38,38 @@ export const EXPLORER_JS = `const dark = matchMedia('(prefers-color-scheme: dark
 const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
 follow();
 dark.addEventListener('change', follow);
+// Calls carry the session of the page: there is nothing to authorize, no other server, and the title stands above.
+const nothing = () => () => null;
+const plain = {
+  wrapComponents: {
+    authorizeBtn: nothing, AuthorizeBtnContainer: nothing, authorizeOperationBtn: nothing,
+    InfoContainer: nothing, ServersContainer: nothing, SchemesContainer: nothing,
+  },
+};
+// What the explorer leaves unnamed, and its second <main>, are mended as they appear.
+const explorer = document.getElementById('explorer');
+const mend = () => {
+  explorer.querySelector('main')?.setAttribute('role', 'group');
+  for (const field of explorer.querySelectorAll('select:not([aria-label]), textarea:not([aria-label])')) {
+    const named = field.closest('[data-param-name]')?.dataset.paramName ?? field.closest('tr')?.firstElementChild?.textContent;
+    field.setAttribute('aria-label', named ?? 'Request body');
+  }
+  for (const table of explorer.querySelectorAll('table[role="region"]:not([aria-label])')) {
+    table.setAttribute('aria-label', 'Responses of ' + (table.closest('.opblock')?.id ?? ''));
+  }
+};
+new MutationObserver(mend).observe(explorer, { childList: true, subtree: true });
 SwaggerUIBundle({
-  domNode: document.getElementById('explorer'),
-  url: document.getElementById('explorer').dataset.openapi,
+  domNode: explorer,
+  url: explorer.dataset.openapi,
+  plugins: [plain],
   deepLinking: false,
   queryConfigEnabled: false,
   validatorUrl: null,
   persistAuthorization: false,
   tryItOutEnabled: true,
   displayRequestDuration: true,
+  syntaxHighlight: { activated: false },
   defaultModelsExpandDepth: -1,
 });
 `;
