@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { LIBRARY_ALGORITHMS } from './algorithms.ts';
 import { type AssertionFacts, readAssertion, type Wanted } from './assertion.ts';
 import { decryptAssertion } from './decrypt.ts';
@@ -6,6 +7,7 @@ import { only, optional } from './elements.ts';
 import { checkEnvelope, statusOf } from './envelope.ts';
 import { SamlFault } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
+import type { OwnKeys } from './keys.ts';
 import { type Parties, verifiedAssertion } from './library.ts';
 import { countOf, MESSAGE_LIMITS, type Message, readMessage } from './message.ts';
 import { NS } from './names.ts';
@@ -53,14 +55,21 @@ export function checkShape({ root }: Message): void {
 /** The id that a response answers, as it claims; null: none. */
 export const claimedRequest = ({ root }: Message): string | null => root.attributes.get('InResponseTo') ?? null;
 
+interface Opened {
+  readonly assertion: XmlElement;
+  /** What opened it; null: it was in clear. */
+  readonly key: KeyObject | null;
+}
+
 /** Opens the assertion and holds what was inside to the same rules as a document that came from outside. */
-function open(encrypted: XmlElement, keys: readonly KeyObject[]): KeyObject {
+function open(encrypted: XmlElement, { current, previousKey }: OwnKeys): Opened {
+  const keys = [current.key, ...(previousKey === null ? [] : [previousKey])];
   const { xml, key } = decryptAssertion(encrypted, keys);
   const { root } = readMessage(xml, 'Assertion', NS.assertion);
   signatureOf(root, LIBRARY_ALGORITHMS);
   if (countOf(root, 'Signature') !== 1 || countOf(root, 'SignedInfo') !== 1)
     throw new SamlFault('Assertion: Signature where it must not be');
-  return key;
+  return { assertion: root, key };
 }
 
 function checkStatus(response: XmlElement): void {
@@ -73,39 +82,44 @@ export function verifyResponse(message: Message, idp: IdpMetadata): Verified {
   return verifySignature(message.xml, message.root, idp.certificates, LIBRARY_ALGORITHMS);
 }
 
+/** What the response itself must say; gives its assertion. */
+function readEnvelope(response: XmlElement, { parties, idp, ...check }: ResponseCheck): Opened {
+  const { addresses, config, keys } = parties;
+  checkEnvelope(response, { ...check, issuer: idp.entityId, destination: addresses.acs });
+  checkStatus(response);
+  if ((response.attributes.get('InResponseTo') ?? null) !== check.inResponseTo)
+    throw new SamlFault('Response has another InResponseTo');
+  const { encrypted } = contentOf(response);
+  if (encrypted !== null) return open(encrypted, keys);
+  if (config.requireEncryption) throw new SamlFault('the assertion is not encrypted');
+  return { assertion: only(response, NS.assertion, 'Assertion'), key: null };
+}
+
 /**
  * Reads a verified response: its own claims from the octets that its signature covers, the assertion from the octets
- * that node-saml verified. Throws {@link SamlFault}.
+ * that node-saml verified. Both ways must come to the same. Throws {@link SamlFault}.
  */
 export async function readResponse(
   message: Message,
   verified: Verified,
   check: ResponseCheck,
 ): Promise<AssertionFacts> {
-  const { parties, idp, inResponseTo } = check;
-  const { addresses, config, keys } = parties;
-  const response = parseXml(verified.xml, MESSAGE_LIMITS);
-  checkEnvelope(response, { ...check, issuer: idp.entityId, destination: addresses.acs });
-  checkStatus(response);
-  if ((response.attributes.get('InResponseTo') ?? null) !== inResponseTo)
-    throw new SamlFault('Response has another InResponseTo');
-  const { encrypted } = contentOf(response);
-  if (encrypted === null && config.requireEncryption) throw new SamlFault('the assertion is not encrypted');
-  if (encrypted === null) only(response, NS.assertion, 'Assertion');
-  const ours = [keys.current.key, ...(keys.previousKey === null ? [] : [keys.previousKey])];
+  const { parties, idp } = check;
+  const { addresses } = parties;
+  const { assertion, key } = readEnvelope(parseXml(verified.xml, MESSAGE_LIMITS), check);
+  const wanted = { ...check, issuer: idp.entityId, audience: addresses.entityId, recipient: addresses.acs };
+  // Before the library, which refuses the same with fewer words: the log shall say what was wrong.
+  const ours = readAssertion(assertion, wanted);
   const xml = await verifiedAssertion(
     { ...parties, issuer: idp.entityId },
     {
       xml: message.xml,
-      requestId: inResponseTo,
+      requestId: check.inResponseTo,
       certificates: [verified.signer, ...idp.certificates.filter((certificate) => certificate !== verified.signer)],
-      decryptionKey: encrypted === null ? null : open(encrypted, ours),
+      decryptionKey: key,
     },
   );
-  return readAssertion(parseXml(xml, MESSAGE_LIMITS), {
-    ...check,
-    issuer: idp.entityId,
-    audience: addresses.entityId,
-    recipient: addresses.acs,
-  });
+  const theirs = readAssertion(parseXml(xml, MESSAGE_LIMITS), wanted);
+  if (!isDeepStrictEqual(ours, theirs)) throw new SamlFault('node-saml verified another assertion');
+  return theirs;
 }
