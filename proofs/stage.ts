@@ -200,7 +200,14 @@ export interface Demo extends Running {
 
 /** Starts the demo on free ports and reads its text, as a person would. */
 export async function startDemo(): Promise<Demo> {
-  const ports = ['--port', `${await freePort()}`, '--admin-port', `${await freePort()}`];
+  const ports = [
+    '--port',
+    `${await freePort()}`,
+    '--admin-port',
+    `${await freePort()}`,
+    '--idp-port',
+    `${await freePort()}`,
+  ];
   const child = spawn('npm', ['run', '--silent', 'demo', '--', ...ports], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -6,18 +6,31 @@ import { VERSION } from '../src/cli/version.ts';
 import { parseConfig } from '../src/config/index.ts';
 import { messageOf } from '../src/kernel/index.ts';
 import { createGateway } from '../src/server/index.ts';
+import { demoSignIn } from './demo-sign-in.ts';
+import { createIdp, PEOPLE } from './idp/index.ts';
 import { createVovserver } from './vovserver/index.ts';
 
-// Everything in one process: a stand-in vovserver with a self-signed certificate, and a gateway that pins its key.
+// Everything in one process: a stand-in vovserver with a self-signed certificate, a gateway that pins its key, and a demo
+// identity provider that people sign in at.
 const { values } = parseArgs({
-  options: { port: { type: 'string', default: '8080' }, 'admin-port': { type: 'string', default: '9464' } },
+  options: {
+    port: { type: 'string', default: '8080' },
+    'idp-port': { type: 'string', default: '8081' },
+    'admin-port': { type: 'string', default: '9464' },
+  },
 });
 const QUEUE = 'demo';
 const user = userInfo().username;
-const passwords: Readonly<Record<string, string>> = { [user]: 'demo-password', alice: 'alice-password' };
+const passwords: Readonly<Record<string, string>> = {
+  [user]: 'demo-password',
+  ...Object.fromEntries(PEOPLE.map(({ name }) => [name, `${name}-password`])),
+};
+/** Has no password in the folder: she gives it to the gateway herself. */
+const ENROLS = 'carol';
 
 const folder = await mkdtemp(join(tmpdir(), 'vovgw-demo-'));
 for (const [account, password] of Object.entries(passwords)) {
+  if (account === ENROLS) continue;
   await writeFile(join(folder, account), password, { mode: 0o600 });
 }
 const vovserver = await createVovserver({
@@ -25,27 +38,43 @@ const vovserver = await createVovserver({
   queueName: QUEUE,
   users: Object.entries(passwords).map(([name, password]) => ({ name, password })),
 });
+const url = `http://127.0.0.1:${values.port}`;
+const portsHint = 'Other ports: npm run demo -- --port 8082 --idp-port 8083 --admin-port 9465';
+const cannotStart = (error: unknown): never => {
+  console.error(`The demo cannot start: ${messageOf(error)}\n${portsHint}`);
+  process.exit(1);
+};
+const idp = await createIdp({ port: Number(values['idp-port']), gateways: [url] }).catch(cannotStart);
 const result = parseConfig({
   mode: 'development',
-  server: { host: '127.0.0.1', port: Number(values.port) },
+  server: { host: '127.0.0.1', port: Number(values.port), publicUrl: url },
   admin: { port: Number(values['admin-port']) },
   log: { level: 'warn', requests: false },
   queues: [{ name: QUEUE, urls: [vovserver.url], tls: { verify: 'pin', pins: [vovserver.pin] } }],
-  credentials: [{ type: 'file', dir: folder }],
+  credentials: [{ type: 'file', dir: folder }, { type: 'enrolled' }],
+  docs: { vendorPages: true },
+  ...(await demoSignIn(idp, folder)),
 });
 if (!result.ok) throw new Error(result.faults.map((fault) => `${fault.path}: ${fault.reason}`).join('\n'));
-const gateway = await createGateway(result.config, { version: VERSION }).catch((error: unknown) => {
-  console.error(`The demo cannot start: ${messageOf(error)}`);
-  console.error('Other ports: npm run demo -- --port 8081 --admin-port 9465');
-  process.exit(1);
-});
+const gateway = await createGateway(result.config, { version: VERSION }).catch(cannotStart);
 const { token } = await gateway.tokens.create({ user, label: 'demo', scopes: ['read', 'submit', 'control'] });
 
-const url = `http://127.0.0.1:${gateway.port}`;
 const job = '{"command":"sleep 60","logfile":"JOBLOG.\'$RANDOM\'","rundir":"/tmp","env":"BASE"}';
 console.log(`
-vov-gateway ${VERSION}, demo: a gateway, an in-memory store and a stand-in vovserver in one process.
+vov-gateway ${VERSION}, demo: a gateway, an in-memory store, a stand-in vovserver and an identity provider in one process.
 Stop it with Ctrl-C; nothing is kept.
+
+In the browser:
+
+  ${url}/            sign in by either button as alice, bob or carol (no password), then
+                     make an access token under “Access tokens” and paste the lines that it shows.
+                     bob is an admin; carol first gives the gateway her vovserver password (carol-password).
+  ${url}/html/vovrest.html
+                     vovserver's own API page, through the gateway
+
+On the command line as a person: npm run vovgw -- login --url ${url}
+
+Without a browser, a token that is made already:
 
   URL     ${url}
   User    ${user}
@@ -76,6 +105,7 @@ const stop = async (): Promise<void> => {
   stopping = true;
   await gateway[Symbol.asyncDispose]();
   await vovserver[Symbol.asyncDispose]();
+  await idp[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 };
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());

@@ -210,7 +210,7 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: VendorPages)
     readForm: createReadForm(jar),
     chooseAccount: createChooseAccount(() => decided().rules),
     exchangeToken: createExchangeToken(wireTokenEndpoint(options, tokens, upstream, broker), guard),
-    servePage: createServePage(jar),
+    servePage: createServePage(jar, config),
     serveVendorPage: createServeVendorPage(vendorPages, jar),
     refuse,
     forward: createForward(upstream, broker),
