@@ -98,7 +98,8 @@ async function logIn(wish: Wish, env: Environment, out: Print, clock: Clock): Pr
     return 0;
   }
   out('\nWaiting for the approval; Ctrl-C gives up.\n');
-  return finish(await waitUntilDecided(client, login, clock), { wish, client, env, out });
+  // Awaited here: the client must live until all is done.
+  return await finish(await waitUntilDecided(client, login, clock), { wish, client, env, out });
 }
 
 /** What an earlier --no-wait began at the same gateway, as long as it holds. */
