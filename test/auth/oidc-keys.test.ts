@@ -158,7 +158,7 @@ describe('discovery and keys of an OpenID provider', () => {
     delete rig.tampering.before;
     await clock.advance(30_000);
     const { assertion } = await second.finish(browser, callback);
-    assert.deepEqual(assertion.attributes['preferred_username'], ['alice']);
+    assert.deepEqual(assertion.attributes.preferred_username, ['alice']);
   });
 
   const documents: readonly (readonly [

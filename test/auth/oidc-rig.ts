@@ -282,13 +282,15 @@ export function oidcConfig(issuer: string, more: Readonly<Record<string, unknown
   return made;
 }
 
+/** Replicas share their keys; without configured ones each configuration makes its own. */
+const SHARED = configFrom({});
+
 export function createGateway(issuer: string, options: GatewayOptions = {}): Gateway {
   const { clock = systemClock } = options;
   const kv = options.kv ?? createMemoryKeyValue({ clock });
   const hashKey = new Secret('k'.repeat(44));
   const sealer = createSealer({ current: new Secret(Buffer.alloc(32, 7).toString('base64')) });
-  const config = configFrom({});
-  const flows = createFlows({ kv, sealer, config: () => config, clock });
+  const flows = createFlows({ kv, sealer, config: () => SHARED, clock });
   const usedOnce = createUsedOnce({ kv, hashKey });
   const log: LogFields[] = [];
   const ready: boolean[] = [];

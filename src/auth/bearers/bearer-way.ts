@@ -4,16 +4,18 @@ import type { BearerConfig } from '../../config/index.ts';
 export interface CheckedBearer {
   readonly issuer: string;
   readonly claims: Readonly<Record<string, unknown>>;
-  /** Milliseconds since the epoch: what the token says, and from when it is refused. */
+  /** Milliseconds since the epoch. */
   readonly expiresAt: number;
-  readonly endsAt: number;
+  /** Until then the token needs no other check; never after its end, milliseconds since the epoch. */
+  readonly trustUntil: number;
 }
+
+/** Milliseconds between two checks of one token at most. */
+export const TRUST = 10_000;
 
 /** One entry of `signIn.bearers` at work. */
 export interface BearerWay extends AsyncDisposable {
   readonly config: BearerConfig;
-  /** Milliseconds that a good answer may be used without another check, until the token ends. */
-  readonly trustMs: number;
   /** Throws TokenRefused, ProviderUnreachable. `digest` is the SHA-256 of the token. */
   check(token: string, digest: string): Promise<CheckedBearer>;
 }

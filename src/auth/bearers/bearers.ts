@@ -33,7 +33,7 @@ interface Known {
   readonly way: BearerWay;
   readonly checkedAt: number;
   readonly admittedAt: number;
-  readonly endsAt: number;
+  readonly trustUntil: number;
 }
 
 type From = { readonly address: string; readonly requestId: string };
@@ -67,7 +67,13 @@ export function createBearers(options: BearersOptions): Bearers {
     const checkedAt = clock.now();
     const identity = fresh?.caller.identity ?? (await admit(way, checked, digest, from));
     const caller = callerOf(way, checked, digest, identity);
-    const entry = { caller, way, checkedAt, admittedAt: fresh?.admittedAt ?? checkedAt, endsAt: checked.endsAt };
+    const entry = {
+      caller,
+      way,
+      checkedAt,
+      admittedAt: fresh?.admittedAt ?? checkedAt,
+      trustUntil: checked.trustUntil,
+    };
     // What a reload has overtaken is answered, but not kept.
     if (ways === following()) putBounded(known, digest, entry, capacity);
     return caller;
@@ -90,8 +96,7 @@ export function createBearers(options: BearersOptions): Bearers {
       following();
       const digest = createHash('sha256').update(token).digest('hex');
       const entry = known.get(digest);
-      if (entry !== undefined && clock.now() >= entry.endsAt) throw refusedBearer('the token has ended');
-      if (entry !== undefined && within(entry.checkedAt, entry.way.trustMs)) return entry.caller;
+      if (entry !== undefined && within(entry.checkedAt, entry.trustUntil - entry.checkedAt)) return entry.caller;
       const refusal = denied.get(digest);
       if (refusal !== undefined && within(refusal.at, DENIED)) throw refusal.error;
       return flights.get(digest) ?? fly(token, digest, from);

@@ -15,9 +15,8 @@ import { reasonOf } from '../oidc/reason.ts';
 import { ProviderUnreachable, unreachableIn } from '../oidc/unreachable.ts';
 import { TokenRefused } from '../oidc/verify-token.ts';
 import { createSingleFlight } from '../single-flight.ts';
-import type { BearerWay, CheckedBearer } from './bearer-way.ts';
+import { type BearerWay, type CheckedBearer, TRUST } from './bearer-way.ts';
 import { createGate } from './gate.ts';
-import { TRUST } from './jwt-way.ts';
 
 type IntrospectionConfig = Extract<BearerConfig, { type: 'introspection' }>;
 type Claims = Readonly<Record<string, unknown>>;
@@ -37,8 +36,7 @@ export function createIntrospectionWay(config: IntrospectionConfig, calls: Provi
   const ask = createAsk(config, calls);
   const keep = (digest: string, answer: Answer): void => {
     const now = clock.now();
-    const until =
-      'refused' in answer ? now + Math.min(REFUSED_FOR, config.cache) : Math.min(now + config.cache, answer.endsAt);
+    const until = 'refused' in answer ? now + Math.min(REFUSED_FOR, config.cache) : answer.trustUntil;
     putBounded(kept, digest, { answer, at: now, until }, CAPACITY);
   };
   const tokens = new Map<string, string>();
@@ -58,11 +56,10 @@ export function createIntrospectionWay(config: IntrospectionConfig, calls: Provi
   };
   return {
     config,
-    trustMs: Math.min(TRUST, config.cache),
     async check(token, digest) {
       const answer = await look(token, digest);
       if ('refused' in answer) throw new TokenRefused(answer.refused);
-      return answer;
+      return { ...answer, trustUntil: Math.min(clock.now() + TRUST, answer.trustUntil) };
     },
     [Symbol.asyncDispose]: () => calls[Symbol.asyncDispose](),
   };
@@ -92,9 +89,10 @@ function answerOf(claims: Claims, config: IntrospectionConfig, now: number): Ans
   const refused = faultOf(claims, config, now);
   if (refused !== null) return { refused };
   const exp = seconds(claims.exp);
-  const endsAt = exp === null ? now + config.cache : exp * 1000;
+  const kept = now + config.cache;
+  const expiresAt = exp === null ? kept : exp * 1000;
   const issuer = typeof claims.iss === 'string' ? claims.iss : (config.issuer ?? config.url);
-  return { issuer, claims, expiresAt: endsAt, endsAt };
+  return { issuer, claims, expiresAt, trustUntil: Math.min(kept, expiresAt) };
 }
 
 function faultOf(claims: Claims, { issuer, audience }: IntrospectionConfig, now: number): string | null {

@@ -4,12 +4,10 @@ import { createDiscovery } from '../oidc/discovery.ts';
 import { createKeySet } from '../oidc/key-set.ts';
 import type { ProviderCalls } from '../oidc/provider-calls.ts';
 import { TokenRefused, typeOf, type VerifiedToken, verifyToken } from '../oidc/verify-token.ts';
-import type { BearerWay } from './bearer-way.ts';
+import { type BearerWay, TRUST } from './bearer-way.ts';
 
 type JwtConfig = Extract<BearerConfig, { type: 'jwt' }>;
 
-/** Milliseconds between two checks of one token. */
-export const TRUST = 10_000;
 /** Claims of ID tokens, logout tokens and other kinds (RFC 8725, section 3.12), and of tokens bound to a key that nobody asks for here. */
 const FOREIGN = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'cnf'] as const;
 /** What some providers write into claims to tell their kinds of token apart. */
@@ -24,12 +22,12 @@ export function createJwtWay(config: JwtConfig, calls: ProviderCalls, clock: Clo
   const checks = { issuer, audience, algorithms, clockSkew, required: ['exp'] };
   return {
     config,
-    trustMs: TRUST,
     async check(token) {
       const verified = await verifyToken(token, keys, checks, clock);
       checkKind(verified, config.tokenType);
       const expiresAt = Number(verified.claims.exp) * 1000;
-      return { issuer, claims: verified.claims, expiresAt, endsAt: expiresAt + clockSkew };
+      const trustUntil = Math.min(clock.now() + TRUST, expiresAt + clockSkew);
+      return { issuer, claims: verified.claims, expiresAt, trustUntil };
     },
     [Symbol.asyncDispose]: () => calls[Symbol.asyncDispose](),
   };
