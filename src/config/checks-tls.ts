@@ -14,12 +14,19 @@ interface TlsSection {
   readonly loneKeyFile?: string | undefined;
 }
 
-type Names = Partial<Record<keyof TlsSection, string>>;
+/** How a section differs from one of TLS. */
+interface Reading {
+  /** Names of the keys that hold what those of a TLS section hold. */
+  readonly names?: Partial<Record<keyof TlsSection, string>>;
+  readonly key?: (text: string) => Read<KeyObject>;
+}
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const REVOCATIONS = /-----BEGIN X509 CRL-----([^-]+)-----END X509 CRL-----/;
 /** RFC 7468, section 11, and the older form of RFC 1421. */
 const ENCRYPTED_KEY = /-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED/;
+
+const SHORTEST_RSA = 2048;
 
 const MENDS = {
   cert: 'Name a file in PEM that begins with -----BEGIN CERTIFICATE-----; from DER: openssl x509 -inform der -in FILE.',
@@ -53,6 +60,15 @@ const privateKey = (text: string): Read<KeyObject> => {
   }
 };
 
+/** Signatures of XML and keys of encrypted assertions are RSA with every provider. */
+const rsaKey = (text: string): Read<KeyObject> => {
+  const read = privateKey(text);
+  if ('problem' in read) return read;
+  const { asymmetricKeyType, asymmetricKeyDetails } = read.value;
+  const isLong = (asymmetricKeyDetails?.modulusLength ?? 0) >= SHORTEST_RSA;
+  return asymmetricKeyType === 'rsa' && isLong ? read : { problem: `holds no RSA key of ${SHORTEST_RSA} bits or more` };
+};
+
 /** Length in bytes of the DER sequence (X.690, section 8.1) that begins here, or -1. */
 const sequenceLength = (der: Buffer): number => {
   const [tag, short = 0] = der;
@@ -77,7 +93,8 @@ const belongs = (certificate: X509Certificate, key: KeyObject): boolean => {
   }
 };
 
-function* contentFaults(tls: TlsSection, path: string, files: Files, names: Names): Generator<CheckFinding> {
+function* contentFaults(tls: TlsSection, path: string, files: Files, reading: Reading): Generator<CheckFinding> {
+  const { names = {}, key: readKey = privateKey } = reading;
   const faults: CheckFinding[] = [];
   const look = <T>(key: keyof TlsSection, parse: (text: string) => Read<T>, mend: string): T | undefined => {
     const file = tls[key];
@@ -94,7 +111,7 @@ function* contentFaults(tls: TlsSection, path: string, files: Files, names: Name
     return undefined;
   };
   const certificate = look('certFile', certificates, MENDS.cert);
-  const key = look('keyFile', privateKey, MENDS.key);
+  const key = look('keyFile', readKey, MENDS.key);
   look('caFile', certificates, MENDS.cert);
   look('crlFile', revocations, MENDS.crl);
   look('loneKeyFile', privateKey, MENDS.key);
@@ -108,19 +125,19 @@ function* contentFaults(tls: TlsSection, path: string, files: Files, names: Name
   };
 }
 
-type Section = readonly [path: string, tls: TlsSection, names?: Names];
+type Section = readonly [path: string, tls: TlsSection, reading?: Reading];
 
-/** Names of the keys that hold what those of a TLS section hold. */
-const PREVIOUS = { certFile: 'previousCertFile', keyFile: 'previousKeyFile' };
-const METADATA = { certFile: 'metadataCertFile' };
-const CLIENT = { loneKeyFile: 'clientKeyFile' };
+const SAML = { key: rsaKey };
+const PREVIOUS = { names: { certFile: 'previousCertFile', keyFile: 'previousKeyFile' }, key: rsaKey };
+const METADATA = { names: { certFile: 'metadataCertFile' } };
+const CLIENT = { names: { loneKeyFile: 'clientKeyFile' } };
 
 function* signInSections(draft: Draft): Generator<Section> {
   for (const [path, way] of waysOf(draft)) {
     yield [path, { caFile: way.caFile }];
     if (way.type === 'oidc') yield [path, { loneKeyFile: way.clientKeyFile }, CLIENT];
     if (way.type !== 'saml') continue;
-    yield [path, { certFile: way.certFile, keyFile: way.keyFile }];
+    yield [path, { certFile: way.certFile, keyFile: way.keyFile }, SAML];
     yield [path, { certFile: way.previousCertFile, keyFile: way.previousKeyFile }, PREVIOUS];
     yield [path, { certFile: way.metadataCertFile }, METADATA];
   }
@@ -141,7 +158,7 @@ export const TLS_CHECKS: readonly Check[] = [
   {
     name: 'TLS files hold what their keys say',
     *run(draft, { files }) {
-      for (const [path, tls, names = {}] of sections(draft)) yield* contentFaults(tls, path, files, names);
+      for (const [path, tls, reading = {}] of sections(draft)) yield* contentFaults(tls, path, files, reading);
     },
   },
 ];

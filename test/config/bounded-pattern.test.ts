@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { groupCount, type PatternFault, patternFault } from '../../src/config/bounded-pattern.ts';
+import { groupCount, LONGEST_VALUE, type PatternFault, patternFault } from '../../src/config/bounded-pattern.ts';
 
 const CASES: readonly (readonly [pattern: string, fault: PatternFault | null])[] = [
   ['([a-z_][a-z0-9_-]{0,31})', null],
@@ -39,6 +39,16 @@ describe('patternFault', () => {
   for (const [pattern, fault] of CASES) {
     it(`${pattern.slice(0, 40)} is ${fault ?? 'accepted'}`, () => assert.equal(patternFault(pattern), fault));
   }
+
+  it('allows fewer repetitions in longer texts, and fewer still where there are many', () => {
+    const few = (LONGEST_VALUE + 1) ** 2;
+    const most = (repetitions: number): string => '.*x'.repeat(repetitions);
+    assert.deepEqual([patternFault(most(4)), patternFault(most(5))], [null, 'many']);
+    assert.deepEqual([patternFault(most(3), LONGEST_VALUE), patternFault(most(4), LONGEST_VALUE)], [null, 'many']);
+    assert.equal(patternFault(most(2), LONGEST_VALUE, few), null);
+    assert.equal(patternFault(most(3), LONGEST_VALUE, few), 'many');
+    assert.equal(patternFault('CN=([^,]+),.*', LONGEST_VALUE, few), null);
+  });
 
   it('calls exactly the patterns that do not compile a fault of syntax', () => {
     const piece = fc.constantFrom(

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parseConfig } from '../../src/config/index.ts';
 import { createAuthority } from '../../standin/certificates.ts';
+import { createSigningKey } from '../../standin/idp/keys.ts';
 import { everyFile, faultsOf, folder, parsed, patched, production } from './samples.ts';
 
 const authority = await createAuthority();
@@ -133,5 +134,67 @@ describe('TLS files hold what their keys say', () => {
       ({ path }) => path,
     );
     assert.deepEqual(paths, ['log.level', 'redis.tls.caFile']);
+  });
+});
+
+describe('files of sign-in', () => {
+  const provider = { clientAuth: 'private_key_jwt', clientKeyFile: '/client.key', caFile: '/ca.pem' };
+  const oidc = { type: 'oidc', name: 'entra', issuer: 'https://idp.example', clientId: 'gw', ...provider };
+  const saml = {
+    type: 'saml',
+    name: 'corp',
+    metadataUrl: 'https://idp.example',
+    metadataCertFile: '/own.pem',
+    keyFile: '/saml-key.pem',
+    certFile: '/saml-cert.pem',
+    previousKeyFile: '/saml-old-key.pem',
+    previousCertFile: '/saml-old-cert.pem',
+  };
+  const patch = {
+    server: { publicUrl: 'https://gw.example' },
+    signIn: {
+      providers: [saml, oidc],
+      bearers: [{ type: 'jwt', name: 'ci', issuer: 'https://i.example', audience: ['gw'], caFile: '/ca2.pem' }],
+    },
+  };
+  const loadSignIn = (wrong: Readonly<Record<string, string>> = {}) => {
+    const files: Readonly<Record<string, string>> = { ...GOOD, '/client.key': own.keyPem, ...wrong };
+    return parseConfig(patched(production(), patch), { readFile: (path) => files[path] ?? everyFile(path) });
+  };
+  const [P0, P1] = ['signIn.providers[0]', 'signIn.providers[1]'];
+  const stranger = createSigningKey();
+
+  it('are in order', () => {
+    const result = loadSignIn();
+    assert.ok(result.ok, JSON.stringify(result));
+    assert.deepEqual(result.warnings, []);
+  });
+
+  const BAD: readonly (readonly [file: string, text: string, path: string, reason: RegExp])[] = [
+    ['/saml-key.pem', own.keyPem, `${P0}.keyFile`, /holds no RSA key of 2048 bits or more/],
+    ['/saml-key.pem', encrypted, `${P0}.keyFile`, /with a passphrase/],
+    ['/saml-cert.pem', 'hunter2', `${P0}.certFile`, /no certificate/],
+    ['/saml-old-key.pem', own.keyPem, `${P0}.previousKeyFile`, /no RSA key/],
+    ['/saml-old-cert.pem', own.certPem, `${P0}.previousKeyFile`, /is not the key of the first certificate/],
+    ['/own.pem', 'hunter2', `${P0}.metadataCertFile`, /no certificate/],
+    ['/client.key', own.certPem, `${P1}.clientKeyFile`, /no private key/],
+    ['/ca.pem', 'hunter2', `${P1}.caFile`, /no certificate/],
+    ['/ca2.pem', 'hunter2', 'signIn.bearers[0].caFile', /no certificate/],
+  ];
+  for (const [file, text, path, reason] of BAD) {
+    it(`${path}: ${reason.source}`, () => {
+      const faults = faultsOf(loadSignIn({ [file]: text }));
+      assert.deepEqual(
+        faults.map((fault) => fault.path),
+        [path],
+      );
+      assert.match(faults[0]?.reason ?? '', reason);
+      assert.ok(!JSON.stringify(faults).includes('hunter2'));
+    });
+  }
+
+  it('a key of another certificate', async () => {
+    const [fault] = faultsOf(loadSignIn({ '/saml-key.pem': (await stranger).keyPem }));
+    assert.equal(fault?.path, `${P0}.keyFile`);
   });
 });

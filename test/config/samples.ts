@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, type ConfigResult, type Fault, parseConfig } from '../../src/config/index.ts';
 import { createAuthority } from '../../standin/certificates.ts';
+import { createSigningKey } from '../../standin/idp/keys.ts';
 
 export const KEY = Buffer.alloc(32, 7).toString('base64');
 export const TOKEN_KEY = 'a token key of more than 32 characters';
@@ -35,7 +36,10 @@ export function patched(base: Tree, patch: Tree): Tree {
 
 const authority = await createAuthority();
 const leaf = await authority.leaf();
+const rsa = await createSigningKey();
 const PEM: readonly (readonly [file: RegExp, text: string])[] = [
+  [/saml.*key/, rsa.keyPem],
+  [/saml.*cert/, rsa.certPem],
   [/tls[/-]key|^\/k$|-key\.pem$/, leaf.keyPem],
   [/\bcrl\b/, await authority.revocationList([])],
   [/\/ca\b|ca\.pem$/, authority.certPem],

@@ -118,12 +118,12 @@ const PROVIDERS: readonly Row[] = [
   },
   {
     check: 'a previous SAML key has its certificate',
-    patch: saml({ previousKeyFile: '/old-key.pem' }),
+    patch: saml({ previousKeyFile: '/saml-old-key.pem' }),
     paths: [`${P0}.previousCertFile`],
   },
   {
     check: 'a previous SAML key has its certificate',
-    patch: saml({ previousCertFile: '/old-cert.pem' }),
+    patch: saml({ previousCertFile: '/saml-old-cert.pem' }),
     paths: [`${P0}.previousKeyFile`],
   },
   { check: 'clocks differ by minutes at most', patch: saml({ clockSkew: '301s' }), paths: [`${P0}.clockSkew`] },
@@ -315,7 +315,7 @@ export const SIGN_IN_QUIET: readonly Tree[] = [
   saml({ metadataUrl: undefined, metadataFile: '/idp.xml' }),
   saml({ metadataUrl: 'http://idp.example', metadataCertFile: '/idp-cert.pem' }),
   saml({ metadataUrl: 'http://localhost/m' }),
-  saml({ previousKeyFile: '/old-key.pem', previousCertFile: '/old-cert.pem' }),
+  saml({ previousKeyFile: '/saml-old-key.pem', previousCertFile: '/saml-old-cert.pem' }),
   saml({ clockSkew: '5m' }),
   saml({ clockSkew: '0s' }),
   oidc({ issuer: 'http://127.0.0.1:9000' }),

@@ -68,6 +68,17 @@ describe('createConfigWatcher', () => {
     assert.equal(change?.config, fixture.watcher.current);
   });
 
+  it('puts providers into effect at once, but not the public URL', () => {
+    const fixture = createFixture(good());
+    const provider = { type: 'oidc', name: 'entra', issuer: 'https://idp.example', clientId: 'c', clientAuth: 'none' };
+    const server = { publicUrl: 'https://gw.example' };
+    fixture.change(good({ signIn: { providers: [provider] }, server }));
+    assert.deepEqual(fixture.changes[0]?.live, ['signIn']);
+    assert.deepEqual(fixture.changes[0]?.restart, ['server']);
+    fixture.change(good({ signIn: { providers: [{ ...provider, label: 'Work account' }] }, server }));
+    assert.deepEqual([fixture.changes[1]?.changed, fixture.changes[1]?.live], [['signIn'], ['signIn']]);
+  });
+
   it('says what needs a restart until it is taken back', () => {
     const fixture = createFixture(good());
     fixture.change(good({ server: { port: 9000 }, redis: { db: 2 } }));
