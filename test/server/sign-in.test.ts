@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { request } from 'undici';
+
 import { createBrowser, signInAs } from '../world/browser.ts';
 import { createSignInWorld, type SignInWorld } from '../world/sign-in-world.ts';
 
@@ -148,12 +150,19 @@ describe('what is under /api/', () => {
   });
 });
 
-async function assertPlain(method: 'GET' | 'POST' | 'OPTIONS', path: string, headers: Record<string, string>) {
+function ask(method: string, path: string, headers: Record<string, string>) {
   // `fetch` would tidy the path up and name itself a script.
   const { port } = new URL(world.url);
-  const answer = await request({ hostname: '127.0.0.1', port, protocol: 'http:', path }, { method, headers });
-  const text = await answer.body.text();
-  const type = String(answer.headers['content-type'] ?? '');
-  assert.ok(answer.statusCode < 300 || answer.statusCode >= 400, `${method} ${path}: ${answer.statusCode}`);
-  assert.ok(!type.includes('html') && !/<html|<!doctype/i.test(text), `${method} ${path}: ${type}`);
+  return new Promise<IncomingMessage>((resolve, reject) => {
+    request({ host: '127.0.0.1', port, method, path, headers }, resolve).once('error', reject).end();
+  });
+}
+
+async function assertPlain(method: string, path: string, headers: Record<string, string>): Promise<void> {
+  const answer = await ask(method, path, headers);
+  const body = await text(answer);
+  const { statusCode = 0 } = answer;
+  const type = answer.headers['content-type'] ?? '';
+  assert.ok(statusCode >= 200 && (statusCode < 300 || statusCode >= 400), `${method} ${path}: ${statusCode}`);
+  assert.ok(!type.includes('html') && !/<html|<!doctype/i.test(body), `${method} ${path}: ${type}`);
 }
