@@ -44,15 +44,16 @@ describe('the browser without script', () => {
         response.appendHeader('set-cookie', ['lax=1; Path=/', 'none=1; Path=/; SameSite=None']);
       response.end(`${request.headers.cookie} ${request.headers.origin} ${request.headers['sec-fetch-site']}`);
     });
+    const elsewhere = target.url.replace('127.0.0.1', 'localhost');
     await using other = await site((_request, response) =>
-      response.end(`<form method="post" action="${target.url}/take"><input type=hidden name=x value=1></form>`),
+      response.end(`<form method="post" action="${elsewhere}/take"><input type=hidden name=x value=1></form>`),
     );
     const browser = createBrowser();
-    await browser.open(target.url);
+    await browser.open(elsewhere);
     const page = await browser.settle(await browser.open(other.url));
     assert.equal(page.body, `none=1 ${other.url} cross-site`);
-    const own = await browser.open(target.url, { form: { x: '1' }, from: `${target.url}/` });
-    assert.equal(own.body, `lax=1; none=1 ${target.url} same-origin`);
+    const own = await browser.open(elsewhere, { form: { x: '1' }, from: `${elsewhere}/` });
+    assert.equal(own.body, `lax=1; none=1 ${elsewhere} same-origin`);
   });
 
   it('keeps the form after 307 and drops it after 303', async () => {
