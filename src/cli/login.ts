@@ -99,7 +99,7 @@ async function logIn(wish: Wish, env: Environment, out: Print, clock: Clock): Pr
   }
   out('\nWaiting for the approval; Ctrl-C gives up.\n');
   // Awaited here: the client must live until all is done.
-  return await finish(await waitUntilDecided(client, login, clock), { wish, client, env, out });
+  return await finish(await waitUntilDecided(client, login, clock, out), { wish, client, env, out });
 }
 
 /** What an earlier --no-wait began at the same gateway, as long as it holds. */
@@ -136,9 +136,17 @@ The code holds for ${minutes} minute${minutes === 1 ? '' : 's'}. Approve only a 
 }
 
 /** Ctrl-C ends the wait; a second one ends the program. */
-async function waitUntilDecided(client: GatewayClient, login: DeviceLogin, clock: Clock): Promise<LoginEnd> {
+async function waitUntilDecided(
+  client: GatewayClient,
+  login: DeviceLogin,
+  clock: Clock,
+  out: Print,
+): Promise<LoginEnd> {
   const stop = new AbortController();
-  const onSignal = (): void => stop.abort();
+  const onSignal = (): void => {
+    stop.abort();
+    out('\nGiving up.\n');
+  };
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
     const end = await waitForToken(client, login, clock, stop.signal);

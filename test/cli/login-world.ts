@@ -41,6 +41,11 @@ export interface Ended {
   readonly err: string;
 }
 
+interface Intercepted {
+  readonly status: number;
+  readonly body: unknown;
+}
+
 /** A gateway of a few routes on a port, and a home for the command line. */
 export interface LoginWorld extends AsyncDisposable {
   readonly oauth: OAuthWorld;
@@ -50,7 +55,7 @@ export interface LoginWorld extends AsyncDisposable {
   /** Requests so far: method and path. */
   readonly requests: string[];
   /** Answers in place of the routes while it gives one. */
-  intercept: ((req: IncomingMessage) => { status: number; body: unknown } | null) | null;
+  intercept: ((req: IncomingMessage) => Intercepted | null | Promise<null>) | null;
   start(args: readonly string[], env?: Readonly<Record<string, string>>): Terminal;
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended>;
   /** As `run`, but within this process. */
@@ -124,7 +129,10 @@ function run(args: readonly string[], env: Readonly<Record<string, string>>): Te
 }
 
 /** One verb, as main.ts calls it. */
-async function within([verb, ...argv]: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
+export async function callVerb(
+  [verb, ...argv]: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Ended> {
   let [out, err] = ['', ''];
   const verbs = { login: runLogin, logout: runLogout, whoami: runWhoami, print: runTokenPrint };
   const found = verbs[verb as keyof typeof verbs];
@@ -149,9 +157,11 @@ export async function createLoginWorld(options: OAuthOptions & { readonly leaf?:
   const requests: string[] = [];
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
     requests.push(`${req.method} ${req.url}`);
-    const own = world.intercept?.(req);
-    const answered = own == null ? route(oauth, req, res) : Promise.resolve(send(res, own.status, own.body));
-    answered.catch((error: unknown) => {
+    const answer = async (): Promise<void> => {
+      const own = await world.intercept?.(req);
+      return own == null ? route(oauth, req, res) : send(res, own.status, own.body);
+    };
+    answer().catch((error: unknown) => {
       const known = error instanceof GatewayError;
       send(res, known ? error.status : 500, { detail: known ? error.detail : String(error) });
     });
@@ -181,7 +191,7 @@ export async function createLoginWorld(options: OAuthOptions & { readonly leaf?:
       const terminal = world.start(args, more);
       return { code: await terminal.exit, out: terminal.out(), err: terminal.err() };
     },
-    call: (args, more) => within(args, { ...env, ...more }),
+    call: (args, more) => callVerb(args, { ...env, ...more }),
     async save(caFile) {
       const wish = { user: 'alice', subject: ALICE.subject, label: 'saved', scopes: ['read'] } as const;
       const { token, info } = await firstOf(oauth).tokens.create(wish);

@@ -94,9 +94,11 @@ describe('vovgw login', () => {
     await using world = await createLoginWorld();
     const terminal = world.start(['login', '--url', world.url]);
     await terminal.shows(/(Waiting) for/);
-    world.intercept = (req) => {
+    world.intercept = async (req) => {
+      if (req.url !== '/oauth/token') return null;
       // The poll is under way: its answer comes after the signal.
-      if (req.url === '/oauth/token') terminal.kill('SIGINT');
+      terminal.kill('SIGINT');
+      await terminal.shows(/(Giving up)/);
       return null;
     };
     await world.decide(terminal, 'approve');
