@@ -3,7 +3,8 @@ import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { Forwarder } from './forward.ts';
 import { login } from './login.ts';
-import type { Upstream } from './ports.ts';
+import type { QueueAgent, Upstream } from './ports.ts';
+import { agentFor } from './queue-agent.ts';
 import { createQueueLink, type QueueLink } from './queue-link.ts';
 
 /** The upstream with what only the room that wires it needs. */
@@ -13,6 +14,8 @@ export interface UpstreamHandle extends Upstream {
    * accepted are cut, the others finish their answer. Throws, before anything changed, when TLS files cannot be read.
    */
   updateQueues(queues: readonly QueueConfig[]): void;
+  /** For requests that carry no credential, over Node's own client; ask again for each. Throws GatewayError. */
+  agentFor(queue: string): Promise<QueueAgent>;
 }
 
 export interface UpstreamOptions {
@@ -83,6 +86,7 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
     epoch: (queue) => linkOf(queue).epoch,
     status: () => [...links.values()].map((link) => link.status()),
     updateQueues,
+    agentFor: async (queue) => await agentFor(linkOf(queue)),
     async [Symbol.asyncDispose]() {
       sweep[Symbol.dispose]();
       for (const link of [...links.values(), ...ended]) {

@@ -8,8 +8,10 @@ export type {
   ForwardResult,
   GoneListener,
   LoginAnswer,
+  QueueAgent,
   QueueStatus,
   Upstream,
   UpstreamCall,
   UpstreamToken,
 } from './ports.ts';
+export { judgeError } from './queue-agent.ts';

@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
+import type { QueueConfig } from '../config/index.ts';
 import type { RouteClass, Secret } from '../kernel/index.ts';
 
 /** The Authorization that a call carries to vovserver. Implemented by `tokens`, used here. */
@@ -75,6 +76,15 @@ export type LoginAnswer =
   | { readonly kind: 'rejected'; readonly status: number }
   /** Anything else: unreachable, 5xx, nonsense. `error` is what a caller may be told. */
   | { readonly kind: 'failed'; readonly error: import('../kernel/index.ts').GatewayError };
+
+/** A way to a queue's server for Node's own HTTP client; it opens only connections that satisfy the TLS policy. */
+export interface QueueAgent {
+  readonly agent: Agent;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** Milliseconds. */
+  readonly timeouts: QueueConfig['timeouts'];
+}
 
 /** State of a queue's server for readiness. */
 export interface QueueStatus {
