@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { configShape, envName, loadConfig, type Segment, type Shape, writtenKeys } from '../../src/config/index.ts';
 import { childOf, isRaw, rawAt } from '../../src/config/shape.ts';
 import { configOf, everyFile, faultsOf, pathsOf } from './samples.ts';
+import { SIGN_IN_COMPANY, SIGN_IN_VALUES } from './sign-in-env.ts';
 
 /** The environment of a small trial, on which each key is laid in turn. */
 const BASE: Readonly<Record<string, string>> = {
@@ -62,6 +63,7 @@ const COMPANY: readonly (readonly [RegExp, Record<string, string>])[] = [
       VOVGW_ACCESS_EXTRA_ROUTES_0_CLASS: 'read',
     },
   ],
+  ...SIGN_IN_COMPANY,
 ];
 
 /** Values for keys whose form or rules ask for something in particular. */
@@ -97,6 +99,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'accessTokens.maxLife': '400d',
   'access.extraRoutes.0.template': '/api/v3/y/{id}',
   'limits.groups': '{g: {all: {requests: 1, window: 9s}}}',
+  ...SIGN_IN_VALUES,
 };
 
 const valueFor = (path: string, { shape }: KeyCase): string => {
@@ -118,7 +121,7 @@ const sectionAlone = (path: string, shape: Shape): boolean =>
   shape.kind === 'tagged' ||
   ['queues', 'credentials', 'identity.rules', 'access.extraRoutes'].includes(path) ||
   /^limits\.identity\.(read|list|submit|control)\./.test(path) ||
-  /^identity\.rules\.0\.(shared|deny)$/.test(path) ||
+  /^identity\.rules\.0\.(shared|deny|table)$/.test(path) ||
   /^secrets\..*File$/.test(path) ||
   path === 'queues.0.allowInsecure';
 
@@ -166,7 +169,7 @@ describe('environment twins', () => {
       const company = COMPANY.filter(([pattern]) => pattern.test(path)).map(([, variables]) => variables);
       const text = valueFor(path, key);
       const config = configOf(load(Object.assign({}, ...company, { [envName(key.at)]: text })));
-      const fileTwin = key.shape.path && /^redis\.(p|sentinelP)asswordFile$/.test(path);
+      const fileTwin = key.shape.path && /(^redis\.(p|sentinelP)assword|\.clientSecret)File$/.test(path);
       const at = fileTwin ? [...key.at.slice(0, -1), String(key.at.at(-1)).replace(/File$/, '')] : key.at;
       const value = seen(rawAt(config, at));
       if (fileTwin) assert.equal(value, '[redacted]');
@@ -267,7 +270,9 @@ describe('the walk of the schema', () => {
   it('finds the shape of every key again', () => {
     for (const { at, shape } of KEYS) {
       const last = at.at(-1);
-      if (last === undefined || shape.path || at[0] === 'credentials') continue;
+      // Where a tag decides the form, the walk needs its value.
+      const tagged = /^(credentials|signIn\.(providers|bearers))\b/.test(at.join('.'));
+      if (last === undefined || shape.path || tagged) continue;
       const parent = at.slice(0, -1).reduce<Shape | null>((here, part) => here && childOf(here, part, {}), configShape);
       assert.equal(parent && childOf(parent, last, {})?.description, shape.description, at.join('.'));
     }
