@@ -1,16 +1,18 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/index.ts';
-import { type Clock, type Identity, SCOPES, type Secret } from '../kernel/index.ts';
+import { type Clock, type Identity, SCOPES } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
-import { type KeyValue, type Sealer, StoreUnavailable } from '../platform/index.ts';
+import type { KeyValue, Sealer } from '../platform/index.ts';
 import { createInvalidation } from './invalidation.ts';
-import { type DecidedToken, decideNewToken } from './new-token.ts';
-import type { AccessTokenInfo, AccessTokens, Caller, Granted } from './ports.ts';
-import { invalidToken, storeAway, wrongLogin } from './refusals.ts';
+import { createGrant, createIssue, MADE, toCaller } from './issue-token.ts';
+import { decideNewToken } from './new-token.ts';
+import type { AccessTokenInfo, AccessTokens, Caller } from './ports.ts';
+import { atStore, invalidToken, wrongLogin } from './refusals.ts';
 import type { People } from './sign-in.ts';
 import { createTokenCache, type Entry, type Found } from './token-cache.ts';
 import { idAt, isTokenId, mintToken, parseToken, type RandomBytes, type TokenParts } from './token-format.ts';
-import { createTokenHash, sameHash, type TokenHash, type TokenRecord } from './token-record.ts';
+import { hasProof, isProven, reasonOf } from './token-proof.ts';
+import { createTokenHash, type TokenRecord } from './token-record.ts';
 import { createTokenStore, type TokenStore } from './token-store.ts';
 
 /** What access tokens need. */
@@ -33,20 +35,12 @@ export interface AccessTokensOptions {
 const CAPACITY = 10_000;
 /** The time of last use is written at most this often for each token and replica. */
 const USED_EVERY = 60_000;
-/** What the hash of a token that does not exist is compared with: the work is the same. */
-const NO_HASH = '-'.repeat(43);
-
 /** Creates the access tokens of this replica; see {@link AccessTokens}. */
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const { kv, config, clock, sealer, identityOf, report, random = randomBytes } = options;
   const hash = createTokenHash(config().secrets.tokenKey);
   const store = createTokenStore({ kv, sealer, hash, now: () => clock.now(), report });
-  const ownerOf = ({ user, subject }: TokenRecord): Identity | Promise<Identity | null> =>
-    subject === null ? identityOf(user) : (options.people?.find(subject) ?? Promise.resolve(null));
-  const subjectOf = ({ user, subject }: TokenRecord): string => subject ?? identityOf(user).subject;
-  const tell = (what: 'token_created' | 'token_revoked', record: TokenRecord): void =>
-    report?.credential({ what, user: record.user, subject: subjectOf(record), id: record.id });
-  const infoOf = createInfoOf(subjectOf);
+  const { ownerOf, tell, infoOf } = createOwners(options);
   const cache = createTokenCache({
     clock,
     read: store.read,
@@ -67,19 +61,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     if (!(found instanceof Promise)) return settle(token, parts, found);
     return atStore(found).then((answer) => settle(token, parts, answer));
   };
-  const issue = (wanted: DecidedToken, origin: Origin): Issued => {
-    const minted = mintToken(random);
-    const createdAt = clock.now();
-    const { lifeMs, ...rest } = wanted;
-    const { id } = minted.parts;
-    const record = { id, ...rest, createdAt, expiresAt: Math.floor(createdAt + lifeMs), ...origin };
-    return { token: minted.token, record: { ...record, hash: hash.ofSecret(minted.parts) } };
-  };
-  const grant = async (wanted: DecidedToken, owner: Identity, origin: Origin): Promise<Granted> => {
-    const { token, record } = issue(wanted, origin);
-    await atStore(store.addDerived(record));
-    return { token, caller: toCaller(record, owner) };
-  };
+  const issue = createIssue({ hash, clock, random });
+  const grant = createGrant(issue, store);
   return {
     authenticate,
     recall(token) {
@@ -120,14 +103,11 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       const presented = parts ?? mintToken(random).parts;
       const found = await atStore(cache.reread(presented.id));
       const proven = isProven(hash, token, presented, found);
-      if (parts === null) throw wrongLogin('mistyped');
-      if (!proven) throw wrongLogin(reasonOf(found));
-      if (!found.record.made) throw wrongLogin('a derived token cannot be exchanged');
-      if (!isOwner(found.caller.identity)) throw wrongLogin('wrong user');
-      use(found);
-      const { user, subject, label, scopes, expiresAt, id } = found.record;
+      const entry = exchangeable(parts === null ? 'mistyped' : proven ? found : reasonOf(found), isOwner);
+      const owner = use(entry).identity;
+      const { user, subject, label, scopes, expiresAt, id } = entry.record;
       const wanted = { user, subject, label, scopes, lifeMs: Math.min(lifeMs, expiresAt - clock.now()) };
-      return grant(wanted, found.caller.identity, { parent: id, made: false, queue: null });
+      return grant(wanted, owner, { parent: id, made: false, queue: null });
     },
     admit(user, queue, lifeMs) {
       const wanted = { user, subject: null, label: 'password login', scopes: SCOPES, lifeMs };
@@ -136,29 +116,6 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     [Symbol.asyncDispose]: () => invalidation[Symbol.asyncDispose](),
   };
 }
-
-type Origin = Pick<TokenRecord, 'parent' | 'made' | 'queue'>;
-
-/** By an administrator or by its owner. */
-const MADE: Origin = { parent: null, made: true, queue: null };
-
-interface Issued {
-  readonly token: Secret;
-  readonly record: TokenRecord;
-}
-
-const toCaller = (record: TokenRecord, owner: Identity): Caller => ({
-  by: 'token',
-  identity: owner,
-  scopes: new Set(record.scopes),
-  tokenId: record.id,
-  tokenLabel: record.label,
-  expiresAt: record.expiresAt,
-  queue: record.queue,
-});
-
-/** Why a token that was not proven is refused, for the log. */
-const reasonOf = (found: Found): string => (typeof found === 'string' ? found : 'wrong secret');
 
 /** Notes the use of a token; the time of last use is written behind, and its failure changes nothing. */
 function createUse(store: TokenStore, clock: Clock): (entry: Entry) => Caller {
@@ -173,35 +130,25 @@ function createUse(store: TokenStore, clock: Clock): (entry: Entry) => Caller {
   };
 }
 
-/** The token itself: it passes through memory with every request anyway, and a digest would cost each of them as much as its routing. */
-const proofOf = (token: string): Buffer => Buffer.from(token, 'latin1');
-
-function hasProof(entry: Entry, token: string): boolean {
-  const { proof } = entry;
-  return proof !== null && proof.length === token.length && timingSafeEqual(proof, proofOf(token));
+/** A token that the token endpoint may take: proven, no derived one, and the owner's. */
+function exchangeable(found: Entry | string, isOwner: (identity: Identity) => boolean): Entry {
+  if (typeof found === 'string') throw wrongLogin(found);
+  if (!found.record.made) throw wrongLogin('a derived token cannot be exchanged');
+  if (!isOwner(found.caller.identity)) throw wrongLogin('wrong user');
+  return found;
 }
 
-/** Compares by the quick proof of an earlier success, else by the keyed hash; the same work with and without an entry. */
-function isProven(hash: TokenHash, token: string, parts: TokenParts, found: Found): found is Entry {
-  const entry = typeof found === 'string' ? null : found;
-  if (entry !== null && hasProof(entry, token)) return true;
-  const same = sameHash(entry?.record.hash ?? NO_HASH, hash.ofSecret(parts));
-  if (entry === null || !same) return false;
-  entry.proof = proofOf(token);
-  return true;
-}
-
-function createInfoOf(subjectOf: (record: TokenRecord) => string) {
-  return (record: TokenRecord, lastUsedAt: number | null): AccessTokenInfo => {
-    const { id, user, label, scopes, createdAt, expiresAt, parent } = record;
-    return { id, subject: subjectOf(record), user, label, scopes, createdAt, expiresAt, lastUsedAt, parent };
+/** Whose a token is, and what is told of it. */
+function createOwners({ identityOf, people, report }: AccessTokensOptions) {
+  const subjectOf = ({ user, subject }: TokenRecord): string => subject ?? identityOf(user).subject;
+  return {
+    ownerOf: ({ user, subject }: TokenRecord): Identity | Promise<Identity | null> =>
+      subject === null ? identityOf(user) : (people?.find(subject) ?? Promise.resolve(null)),
+    tell: (what: 'token_created' | 'token_revoked', record: TokenRecord): void =>
+      report?.credential({ what, user: record.user, subject: subjectOf(record), id: record.id }),
+    infoOf(record: TokenRecord, lastUsedAt: number | null): AccessTokenInfo {
+      const { id, user, label, scopes, createdAt, expiresAt, parent } = record;
+      return { id, subject: subjectOf(record), user, label, scopes, createdAt, expiresAt, lastUsedAt, parent };
+    },
   };
-}
-
-async function atStore<T>(call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    throw error instanceof StoreUnavailable ? storeAway(error) : error;
-  }
 }

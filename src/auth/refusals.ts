@@ -1,4 +1,5 @@
 import { GatewayError } from '../kernel/index.ts';
+import { StoreUnavailable } from '../platform/index.ts';
 
 const CHALLENGE = 'Bearer realm="vov-gateway"';
 const INVALID = { headers: { 'WWW-Authenticate': `${CHALLENGE}, error="invalid_token"` } };
@@ -39,4 +40,13 @@ export function storeAway(cause: unknown): GatewayError {
     internal: cause instanceof Error ? cause.message : String(cause),
     cause,
   });
+}
+
+/** Waits for a call to the store; its absence becomes GW_STORE_UNAVAILABLE. */
+export async function atStore<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw error instanceof StoreUnavailable ? storeAway(error) : error;
+  }
 }

@@ -44,7 +44,7 @@ function membersOf(path: string, text: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
   } catch {
-    // Told below, as any other damage.
+    // Told below, like other damage.
   }
   throw damaged(path);
 }

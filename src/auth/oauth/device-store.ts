@@ -1,5 +1,5 @@
-import { type KeyValue, type Sealer, StoreUnavailable } from '../../platform/index.ts';
-import { storeAway } from '../refusals.ts';
+import type { KeyValue, Sealer } from '../../platform/index.ts';
+import { atStore } from '../refusals.ts';
 import type { TokenHash } from '../token-record.ts';
 import { type DeviceRecord, decodeDevice } from './device-record.ts';
 
@@ -77,12 +77,4 @@ export function createDeviceStore({ kv, sealer, hash, now }: DeviceStoreOptions)
     count: (what, whose, by, windowMs) =>
       atStore(kv.increment(`device-count:${what}:{${hash.of(`device-${what}`, whose)}}`, by, windowMs)),
   };
-}
-
-async function atStore<T>(call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    throw error instanceof StoreUnavailable ? storeAway(error) : error;
-  }
 }
