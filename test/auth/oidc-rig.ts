@@ -9,7 +9,7 @@ import { createFlows, createOidcProvider, createUsedOnce, FLOW_COOKIE } from '..
 import type { OidcConfig } from '../../src/config/index.ts';
 import { type Clock, type Identity, Secret, systemClock, type WebRequest } from '../../src/kernel/index.ts';
 import type { LogFields } from '../../src/observe/index.ts';
-import { createMemoryKeyValue, createSealer } from '../../src/platform/index.ts';
+import { createMemoryKeyValue, createSealer, type KeyValue } from '../../src/platform/index.ts';
 import { configFrom } from './oidc-config.ts';
 
 export const PUBLIC_URL = 'https://gw.example.com';
@@ -181,7 +181,8 @@ function createServerOf(
       rpInitiatedLogout: { enabled: true },
     },
     enabledJWA: {
-      idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256'],
+      idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      clientAuthSigningAlgValues: ['RS256', 'ES256', 'ES384', 'EdDSA'],
     },
     ttl: { AccessToken: 300, IdToken: 300, Session: 3600, Grant: 3600, Interaction: 300 },
     // Nothing of a test leaves the machine: what would be posted to the gateway is kept.
@@ -195,6 +196,9 @@ function createServerOf(
 async function grantAll(context: Context): Promise<unknown> {
   const { provider, client, session } = context.oidc;
   if (client === undefined || session.accountId === undefined) return undefined;
+  const known = session.grantIdFor(client.clientId);
+  const kept = known === undefined ? undefined : await provider.Grant.find(known);
+  if (kept !== undefined) return kept;
   const grant = new provider.Grant({ accountId: session.accountId, clientId: client.clientId });
   grant.addOIDCScope('openid profile email');
   await grant.save();
@@ -271,7 +275,7 @@ export interface Gateway extends AsyncDisposable {
 export interface GatewayOptions {
   readonly clock?: Clock;
   readonly config?: Readonly<Record<string, unknown>>;
-  readonly kv?: ReturnType<typeof createMemoryKeyValue>;
+  readonly kv?: KeyValue;
   readonly timeoutMs?: number;
 }
 

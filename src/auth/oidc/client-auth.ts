@@ -1,7 +1,14 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { importPKCS8 } from 'jose';
-import { type ClientAuth, ClientSecretBasic, ClientSecretPost, None, PrivateKeyJwt } from 'openid-client';
+import {
+  type ClientAuth,
+  ClientSecretBasic,
+  ClientSecretPost,
+  modifyAssertion,
+  None,
+  PrivateKeyJwt,
+} from 'openid-client';
 import type { OidcConfig } from '../../config/index.ts';
 
 /**
@@ -16,7 +23,7 @@ export async function clientAuthOf(config: OidcConfig): Promise<ClientAuth> {
     case 'client_secret_post':
       return ClientSecretPost(secret);
     case 'private_key_jwt':
-      return PrivateKeyJwt(await readKey(config.clientKeyFile ?? ''));
+      return PrivateKeyJwt(await readKey(config.clientKeyFile ?? ''), { [modifyAssertion]: nameWidely });
     case 'none':
       return None();
   }
@@ -25,6 +32,11 @@ export async function clientAuthOf(config: OidcConfig): Promise<ClientAuth> {
 async function readKey(file: string): Promise<Awaited<ReturnType<typeof importPKCS8>>> {
   const key = createPrivateKey(await readFile(file));
   return importPKCS8(key.export({ type: 'pkcs8', format: 'pem' }).toString(), algorithmOf(key));
+}
+
+/** The library writes the name of RFC 9864, which few providers know yet; RFC 8037 has them all. */
+function nameWidely(header: Record<string, unknown>): void {
+  if (header.alg === 'Ed25519') header.alg = 'EdDSA';
 }
 
 const CURVES: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' };

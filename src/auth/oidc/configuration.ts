@@ -5,6 +5,7 @@ import { clientAuthOf } from './client-auth.ts';
 import type { ServerMetadata } from './discovery.ts';
 import { libraryFetch } from './library-fetch.ts';
 import type { ProviderCalls } from './provider-calls.ts';
+import { acceptedAlgorithms } from './verify-token.ts';
 
 /**
  * openid-client's view of provider and client. Made for each use, because it freezes the difference between its clock and
@@ -16,7 +17,7 @@ export async function configurationOf(
   calls: ProviderCalls,
   clock: Clock,
 ): Promise<Configuration> {
-  const server = { ...metadata, id_token_signing_alg_values_supported: [...config.algorithms] };
+  const server = { ...metadata, id_token_signing_alg_values_supported: acceptedAlgorithms(config.algorithms) };
   const client = {
     [clockSkew]: Math.round((clock.now() - Date.now()) / 1000),
     [clockTolerance]: Math.ceil(config.clockSkew / 1000),

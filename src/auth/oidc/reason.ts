@@ -1,4 +1,4 @@
-import { AuthorizationResponseError, ResponseBodyError } from 'openid-client';
+import { AuthorizationResponseError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client';
 
 const MAX_REASON = 300;
 
@@ -10,6 +10,8 @@ export function clean(text: string): string {
 function textOf(error: Error): string {
   if (error instanceof AuthorizationResponseError) return answered('the provider refused', error);
   if (error instanceof ResponseBodyError) return answered('the token endpoint refused', error);
+  if (error instanceof WWWAuthenticateChallengeError)
+    return `the provider refused the gateway itself (${error.status})`;
   return error.message;
 }
 

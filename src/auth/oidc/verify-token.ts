@@ -23,6 +23,11 @@ export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
 }
 
+/** The configured algorithms with the newer name of EdDSA over Ed25519 (RFC 9864). */
+export function acceptedAlgorithms(algorithms: readonly string[]): string[] {
+  return algorithms.includes('EdDSA') ? [...algorithms, 'Ed25519'] : [...algorithms];
+}
+
 /**
  * Verifies signature, algorithm, issuer, audience and times of a JWT (RFC 7519, RFC 8725). Throws {@link TokenRefused}, or
  * ProviderUnreachable when the keys cannot be had.
@@ -36,7 +41,7 @@ export async function verifyToken(
   const options = {
     issuer: checks.issuer,
     audience: [...checks.audience],
-    algorithms: [...checks.algorithms],
+    algorithms: acceptedAlgorithms(checks.algorithms),
     clockTolerance: checks.clockSkew / 1000,
     currentDate: new Date(clock.now()),
     requiredClaims: [...checks.required],
