@@ -3,9 +3,10 @@ import { access, chown, mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createAuthority, createSelfSigned } from '../standin/certificates.ts';
+import { createSigningKey } from '../standin/idp/index.ts';
 
 /** Users of the stand-in vovserver in the demo. */
-export const DEMO_USERS = ['alice', 'bob'] as const;
+export const DEMO_USERS = ['alice', 'bob', 'carol'] as const;
 /** Host name of the stand-in in docker-compose.yml. */
 const STANDIN_HOST = 'vovserver';
 const CERTIFICATE_DAYS = 365;
@@ -90,7 +91,7 @@ function createMaker(request: SecretsRequest) {
 export async function makeSecrets(request: SecretsRequest): Promise<readonly Made[]> {
   const { report, folder, files, secret } = createMaker(request);
   await folder('.', 'all secrets; keep it out of the repository and of backups in clear');
-  await secret('sealing-key', 'seals JWTs in Redis', () => randomBytes(32).toString('base64'));
+  await secret('sealing-key', 'seals JWTs and sessions in Redis', () => randomBytes(32).toString('base64'));
   await secret('token-key', 'keys the hash of access tokens', () => randomBytes(48).toString('base64'));
   await secret('redis-password', 'password of the gateway at Redis', password);
   await files(
@@ -105,6 +106,16 @@ export async function makeSecrets(request: SecretsRequest): Promise<readonly Mad
     async () => {
       const names = new Set(['localhost', hostname(), 'gateway', '127.0.0.1', '::1', ...request.hosts]);
       const { certPem, keyPem } = await createSelfSigned({ hosts: [...names], days: CERTIFICATE_DAYS });
+      return [certPem, keyPem];
+    },
+  );
+  await files(
+    [
+      { path: 'saml-cert.pem', meaning: 'certificate of the SAML key; the identity provider learns it', mode: 0o644 },
+      { path: 'saml-key.pem', meaning: 'signs SAML requests and opens encrypted assertions', mode: 0o600 },
+    ],
+    async () => {
+      const { certPem, keyPem } = await createSigningKey('vov-gateway');
       return [certPem, keyPem];
     },
   );

@@ -43,6 +43,48 @@ const SAMPLES: Readonly<Record<string, unknown>> = {
     { match: { user: 'ci-bot' }, shared: 'svc_ci' },
     { match: { userPattern: '([a-z_][a-z0-9_-]{0,31})' }, account: '$1' },
   ],
+  'identity.roles.operator.users': ['dave'],
+  'identity.roles.operator.groups': ['cad'],
+  'identity.roles.admin.users': ['erin'],
+  'identity.roles.admin.groups': ['cad-admins'],
+  'signIn.default': 'corp',
+  'signIn.providers[].name (saml)': 'corp',
+  'signIn.providers[].name (oidc)': 'partner',
+  'signIn.providers[].label (saml)': 'Corporate login',
+  'signIn.providers[].label (oidc)': 'Partner login',
+  'signIn.providers[].caFile': '/etc/vov-gateway/idp-ca.pem',
+  'signIn.providers[].metadataUrl': 'https://idp.example.com/metadata',
+  'signIn.providers[].metadataFile': '/etc/vov-gateway/idp-metadata.xml',
+  'signIn.providers[].metadataCertFile': '/etc/vov-gateway/idp-metadata-cert.pem',
+  'signIn.providers[].idpEntityId': 'https://idp.example.com',
+  'signIn.providers[].entityId': 'https://gateway.example.com:8443/saml/corp/metadata',
+  'signIn.providers[].keyFile': '/run/secrets/saml-key',
+  'signIn.providers[].certFile': '/etc/vov-gateway/saml-cert.pem',
+  'signIn.providers[].previousKeyFile': '/run/secrets/previous-saml-key',
+  'signIn.providers[].previousCertFile': '/etc/vov-gateway/previous-saml-cert.pem',
+  'signIn.providers[].nameIdFormat': 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent',
+  'signIn.providers[].authnContext': ['urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport'],
+  'signIn.providers[].realm': 'corp',
+  'signIn.providers[].groups.attribute': 'groups',
+  'signIn.providers[].allowGroups': ['engineers'],
+  'signIn.providers[].issuer': 'https://login.partner.example',
+  'signIn.providers[].clientId': 'vov-gateway',
+  'signIn.providers[].clientSecretFile': '/run/secrets/oidc-client-secret',
+  'signIn.providers[].clientKeyFile': '/run/secrets/oidc-client-key',
+  'signIn.providers[].prompt': 'select_account',
+  'signIn.bearers[].name (jwt)': 'corp-jwt',
+  'signIn.bearers[].name (introspection)': 'corp-opaque',
+  'signIn.bearers[].caFile': '/etc/vov-gateway/idp-ca.pem',
+  'signIn.bearers[].scopeNames': { 'vov.read': 'read', 'vov.submit': 'submit' },
+  'signIn.bearers[].issuer': 'https://idp.example.com',
+  'signIn.bearers[].audience': ['https://gateway.example.com:8443'],
+  'signIn.bearers[].jwksUrl': 'https://idp.example.com/jwks',
+  'signIn.bearers[].realm': 'corp',
+  'signIn.bearers[].groups.attribute': 'groups',
+  'signIn.bearers[].allowGroups': ['robots'],
+  'signIn.bearers[].url': 'https://idp.example.com/introspect',
+  'signIn.bearers[].clientId': 'vov-gateway',
+  'signIn.bearers[].clientSecretFile': '/run/secrets/introspection-secret',
   'access.extraRoutes': [{ method: 'POST', template: '/api/v3/sets/{id}', class: 'control' }],
   'limits.identity.read': { requests: 600, window: '1m' },
   'limits.identity.list': { requests: 120, window: '1m' },
@@ -91,6 +133,8 @@ const isInline = (shape: Shape): boolean =>
 /** A place in the file: the path with `[]` for entries, the indentation, and whether all of it is commented out. */
 interface Place {
   readonly path: string;
+  /** Which kind of entry of a tagged list; chooses among samples. */
+  readonly kind?: string;
   readonly indent: number;
   readonly off: boolean;
 }
@@ -106,8 +150,9 @@ const inDefaultOfParent = (path: string): unknown => {
   return typeof fallback === 'object' && fallback !== null ? Reflect.get(fallback, keys.at(-1) ?? '') : undefined;
 };
 
-const sampleOf = (shape: Shape, path: string): unknown => {
-  const sample = SAMPLES[path] ?? written(shape, shape.fallback) ?? inDefaultOfParent(path);
+const sampleOf = (shape: Shape, { path, kind = '' }: Place): unknown => {
+  const sample =
+    SAMPLES[`${path} (${kind})`] ?? SAMPLES[path] ?? written(shape, shape.fallback) ?? inDefaultOfParent(path);
   if (sample === undefined) throw new Error(`docs/config-example.ts: ${path} has no default and needs a sample`);
   return sample;
 };
@@ -120,7 +165,7 @@ const keyComments = (shape: Shape, place: Place, prefix = ''): string[] =>
   ]);
 
 const flowEntries = (shape: Shape, place: Place, key: string): string[] => {
-  const sample = sampleOf(shape, place.path);
+  const sample = sampleOf(shape, place);
   const element = shape.element;
   const about = element === null ? [] : keyComments(element, place);
   const inner = { ...place, indent: place.indent + 2 };
@@ -148,7 +193,8 @@ const entryLines = (entry: Shape, place: Place): string[] => {
   const [tag, ...rest] = [...entry.keys].filter(([, key]) => key.words.length === 1);
   const word = tag?.[1].words[0];
   const off = place.off || (word !== undefined && !ACTIVE.has(`${path}.${tag?.[0]}=${word}`));
-  const inner: Place = { path, indent: place.indent + 2, off };
+  const kind = word === undefined ? {} : { kind: word };
+  const inner: Place = { path, indent: place.indent + 2, off, ...kind };
   if (tag === undefined || rest.length > 0) return asEntry(children(entry, inner), place.indent);
   const others = [...entry.keys].filter(([key]) => key !== tag[0]);
   const own = others.flatMap(([key, child]) => keyLines(child, key, inner));
@@ -169,7 +215,7 @@ const sectionLines = (shape: Shape, place: Place, key: string): string[] => {
 
 const bucketLines = (shape: Shape, place: Place, key: string): string[] => [
   ...comment(place, shape.description),
-  line(place, `${key}: ${flow(sampleOf(shape, place.path))}`),
+  line(place, `${key}: ${flow(sampleOf(shape, place))}`),
 ];
 
 /** All lines of one key. */
@@ -178,7 +224,8 @@ function keyLines(shape: Shape, plainKey: string, parent: Place): string[] {
   const path = parent.path === '' ? key : `${parent.path}.${key}`;
   // A section that is filled with defaults may stand there empty; its keys then need one # less.
   const off = parent.off || (!ACTIVE.has(path) && !(shape.filled && shape.kind === 'section'));
-  const place: Place = { path, indent: parent.indent, off };
+  const kind = parent.kind === undefined ? {} : { kind: parent.kind };
+  const place: Place = { path, indent: parent.indent, off, ...kind };
   const gap = parent.path === '' ? [''] : [];
   const structured = shape.element !== null && shape.element.kind !== 'text' && shape.element.kind !== 'list';
   if (shape.kind === 'map' || (structured && Array.isArray(SAMPLES[path])))
@@ -189,7 +236,7 @@ function keyLines(shape: Shape, plainKey: string, parent: Place): string[] {
   return [
     ...gap,
     ...comment(place, `${shape.description}${words}`),
-    line(place, `${key}: ${flow(sampleOf(shape, path))}`),
+    line(place, `${key}: ${flow(sampleOf(shape, place))}`),
   ];
 }
 

@@ -11,7 +11,7 @@ set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 export COMPOSE_PROJECT_NAME="vovgw-compose-$$"
-export GATEWAY_PORT=${GATEWAY_PORT:-18443} PROMETHEUS_PORT=${PROMETHEUS_PORT:-19090}
+export GATEWAY_PORT=${GATEWAY_PORT:-18443} PROMETHEUS_PORT=${PROMETHEUS_PORT:-19090} GATEWAY_CONFIG=gateway.demo.yaml
 gateway="https://localhost:$GATEWAY_PORT"
 prometheus="http://127.0.0.1:$PROMETHEUS_PORT"
 faults=0
@@ -72,6 +72,7 @@ query() {
 (cd "$root" && tar -cf - Dockerfile .dockerignore docker-compose.yml package.json package-lock.json tsconfig.json \
   tsconfig.build.json src standin config deploy) | tar -xf - -C "$work" || die "copy of the project"
 (cd "$root" && node deploy/setup-secrets.ts --dir "$work/secrets" --demo >/dev/null) || die "setup of secrets"
+sed -i "s#https://localhost:8443#$gateway#" "$work/config/gateway.demo.yaml"
 # shellcheck disable=SC2012
 export CONTAINER_UID CONTAINER_GID
 CONTAINER_UID=$(stat -c %u "$work/secrets/sealing-key") CONTAINER_GID=$(stat -c %g "$work/secrets/sealing-key")
@@ -112,6 +113,12 @@ check "the list of jobs" "$(as_alice GET '/api/v3/query?select=id,statusnc,comma
 check "it holds the job" "$(grep -c 'sleep 1' "$work/body")" 1
 check "the token as password, as the vendor's scripts do" \
   "$(status POST /api/v3/token --data username=alice --data-urlencode "password=$token")" 200
+
+# --- people --------------------------------------------------------------------------------------------------------
+for way in oidc saml; do
+  seen=$(NODE_EXTRA_CA_CERTS="$work/secrets/tls-cert.pem" node "$root/test/compose-sign-in.ts" "$gateway" "$way" bob 2>&1)
+  check "a person signs in by $way, makes a token and calls" "$seen" "bob 200"
+done
 
 # --- Prometheus ----------------------------------------------------------------------------------------------------
 t=$(now)

@@ -23,7 +23,7 @@ interface Service {
   readonly volumes?: readonly string[];
   readonly secrets?: readonly string[];
   readonly profiles?: readonly string[];
-  readonly environment?: unknown;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 interface Compose {
@@ -38,7 +38,7 @@ describe('docker-compose.yml', () => {
   it('has the services that the documentation promises, the stand-in only with the profile demo', () => {
     assert.deepEqual(
       services.map(([name, { profiles = [] }]) => [name, ...profiles]),
-      [['gateway'], ['redis'], ['prometheus'], ['vovserver', 'demo']],
+      [['gateway'], ['redis'], ['prometheus'], ['vovserver', 'demo'], ['idp', 'demo']],
     );
   });
 
@@ -48,7 +48,12 @@ describe('docker-compose.yml', () => {
       assert.deepEqual(service.cap_drop, ['ALL']);
       assert.deepEqual(service.security_opt, ['no-new-privileges:true']);
       assert.equal(service.privileged, undefined);
-      assert.equal(service.environment, undefined, 'secrets do not travel in the environment');
+      const names = Object.keys(service.environment ?? {});
+      assert.deepEqual(
+        names,
+        name === 'idp' ? ['NODE_EXTRA_CA_CERTS'] : [],
+        'secrets do not travel in the environment',
+      );
       for (const volume of service.volumes ?? []) {
         if (volume.startsWith('./')) assert.ok(volume.endsWith(':ro'), `${volume} is not read-only`);
       }
@@ -64,14 +69,14 @@ describe('docker-compose.yml', () => {
     const port = (text: string): string => text.replaceAll(/\$\{\w+:-(\d+)\}/g, '$1');
     assert.deepEqual(
       services.flatMap(([name, service]) => (service.ports ?? []).map((text) => `${name} ${port(text)}`)),
-      ['gateway 8443:8443', 'prometheus 127.0.0.1:9090:9090'],
+      ['gateway 8443:8443', 'gateway 127.0.0.1:6280:6280', 'prometheus 127.0.0.1:9090:9090'],
     );
   });
 
   it('mounts only files of the project and of secrets/, which is neither in the repository nor in the image', () => {
     const mounted = services.flatMap(([, { volumes = [] }]) => volumes).filter((volume) => volume.startsWith('./'));
     for (const volume of mounted) {
-      const [source = ''] = volume.split(':');
+      const [source = ''] = volume.replace(/\$\{\w+:-([^}]+)\}/, '$1').split(':');
       if (!source.startsWith('./secrets/')) assert.ok(existsSync(join(ROOT, source)), source);
     }
     assert.match(text('.gitignore'), /^secrets\/$/m);
@@ -98,33 +103,36 @@ async function mountedSecrets() {
   };
 }
 
-describe('config/gateway.compose.yaml', () => {
-  it('names only secrets that docker-compose.yml mounts and setup:secrets makes', async () => {
-    using secrets = await mountedSecrets();
-    for (const { file } of Object.values(compose.secrets)) {
-      assert.ok(existsSync(join(secrets.dir, basename(file))), `${file} is not made`);
-    }
-    const { secrets: files = [], volumes = [] } = compose.services.gateway ?? {};
-    const folders = volumes.flatMap((volume) => /^\.\/secrets\/([^:]+):\/run\/secrets\/\1:ro$/.exec(volume)?.[1] ?? []);
-    const mounted = new Set([...files, ...folders]);
-    for (const [, name = ''] of text('config/gateway.compose.yaml').matchAll(/\/run\/secrets\/([^/\s]+)/g)) {
-      assert.ok(mounted.has(name), `${name} is not mounted`);
-    }
-  });
-
-  it('is without a fault once the secrets are made', async () => {
-    using secrets = await mountedSecrets();
-    const result = loadConfig({
-      file: join(ROOT, 'config/gateway.compose.yaml'),
-      env: {},
-      readFile: (path) => (path === `${MOUNT}vov-passwords` ? '' : secrets.read(path)),
+for (const name of ['compose', 'demo'])
+  describe(`config/gateway.${name}.yaml`, () => {
+    it('names only secrets that docker-compose.yml mounts and setup:secrets makes', async () => {
+      using secrets = await mountedSecrets();
+      for (const { file } of Object.values(compose.secrets)) {
+        assert.ok(existsSync(join(secrets.dir, basename(file))), `${file} is not made`);
+      }
+      const { secrets: files = [], volumes = [] } = compose.services.gateway ?? {};
+      const folders = volumes.flatMap(
+        (volume) => /^\.\/secrets\/([^:]+):\/run\/secrets\/\1:ro$/.exec(volume)?.[1] ?? [],
+      );
+      const mounted = new Set([...files, ...folders]);
+      for (const [, secret = ''] of text(`config/gateway.${name}.yaml`).matchAll(/\/run\/secrets\/([^/\s]+)/g)) {
+        assert.ok(mounted.has(secret), `${secret} is not mounted`);
+      }
     });
-    assert.deepEqual(result.ok ? [] : result.faults, []);
-    assert.ok(result.ok);
-    assert.equal(result.config.mode, 'production');
-    assert.equal(result.config.admin.port, 9464);
+
+    it('is without a fault once the secrets are made', async () => {
+      using secrets = await mountedSecrets();
+      const result = loadConfig({
+        file: join(ROOT, `config/gateway.${name}.yaml`),
+        env: {},
+        readFile: (path) => (path === `${MOUNT}vov-passwords` ? '' : secrets.read(path)),
+      });
+      assert.deepEqual(result.ok ? [] : result.faults, []);
+      assert.ok(result.ok);
+      assert.equal(result.config.mode, 'production');
+      assert.equal(result.config.admin.port, 9464);
+    });
   });
-});
 
 describe('deploy/', () => {
   it('alerts only on metrics that the gateway has', () => {

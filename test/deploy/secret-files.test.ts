@@ -35,6 +35,8 @@ describe('setup of secrets', () => {
     await makeSecrets({ ...plain, dir: at.dir });
     assert.deepEqual(modes(at.dir), {
       'redis-password': '600',
+      'saml-cert.pem': '644',
+      'saml-key.pem': '600',
       'sealing-key': '600',
       'tls-cert.pem': '644',
       'tls-key.pem': '600',
@@ -112,6 +114,7 @@ describe('setup of secrets', () => {
     assert.deepEqual(made, [
       'vov-passwords/alice',
       'vov-passwords/bob',
+      'vov-passwords/carol',
       'standin',
       'vov-tls/ca.pem',
       'standin/tls-cert.pem',
