@@ -49,6 +49,8 @@ export interface Profile {
   /** Members of the group `System:jobmodify`, comma separated; empty when the group does not exist. */
   readonly jobModifyGroup: string;
   readonly projectNeedsLogin: boolean;
+  /** Whether the documentation page under /html/ is open to everyone or wants a JWT. */
+  readonly documentation: 'open' | 'login';
   /** Rows of a query without `limit`; 0 for all. */
   readonly defaultLimit: number;
   readonly schedulerSuspended: boolean;
@@ -98,6 +100,7 @@ export const DEFAULT_PROFILE: Profile = {
   denial: '403',
   jobModifyGroup: '',
   projectNeedsLogin: true,
+  documentation: 'open',
   defaultLimit: 0,
   schedulerSuspended: false,
   idleMs: 100,
@@ -129,6 +132,7 @@ export const PROFILE_CHOICES: { readonly [K in keyof Profile]?: readonly Profile
   emptyRows: ['omitted', 'list'],
   deleteRunning: ['refused', 'accepted'],
   denial: ['403', '401', 'errmsg'],
+  documentation: ['open', 'login'],
 };
 
 const isKey = (key: string): key is keyof Profile => Object.hasOwn(DEFAULT_PROFILE, key);

@@ -82,11 +82,19 @@ function answerV3(state: ServerState, call: Call, twist: Twist): Reply {
   return answerCatalog(state, call, segments);
 }
 
+function answerOther(state: ServerState, call: Call, twist: Twist): Reply {
+  if (call.path.startsWith('/html/')) {
+    if (call.method !== 'GET' && call.method !== 'HEAD') return wrongMethod();
+    if (state.profile.documentation === 'login') requireCaller(state, call, twist);
+  }
+  return answerPage(call.path) ?? notFound();
+}
+
 /** Answers one request, faults apart. Never throws. */
 export function answer(state: ServerState, call: Call, twist: Twist): Reply {
   state.jobs.settle();
   try {
-    return call.path.startsWith(V3) ? answerV3(state, call, twist) : (answerPage(call.path) ?? notFound());
+    return call.path.startsWith(V3) ? answerV3(state, call, twist) : answerOther(state, call, twist);
   } catch (error) {
     if (error instanceof Refusal) return error.reply;
     throw error;
