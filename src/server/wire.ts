@@ -45,7 +45,8 @@ import { createReadForm } from './steps/read-form.ts';
 import { refuse } from './steps/refuse.ts';
 import { createSecureHeaders } from './steps/secure-headers.ts';
 import { createServePage } from './steps/serve-page.ts';
-import { createServeVendorPage, type VendorPages } from './steps/serve-vendor-page.ts';
+import { createServeVendorPage } from './steps/serve-vendor-page.ts';
+import { type CarryPage, createVendorPages } from './vendor-pages.ts';
 import { type Pages, wirePages } from './wire-pages.ts';
 import { type SignIn, wirePeople, wireSignIn } from './wire-sign-in.ts';
 
@@ -180,7 +181,7 @@ function wireTokenEndpoint(options: WireOptions, tokens: AccessTokens, upstream:
 
 type Known = Omit<Parts, 'steps' | 'pages'> & { readonly jar: CookieJar; readonly secure: boolean };
 
-function wireSteps(options: WireOptions, parts: Known, vendorPages: VendorPages): Steps {
+function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): Steps {
   const { decided, report, clock } = options;
   const { tokens, limiter, upstream, broker, sessions, bearers, jar, secure } = parts;
   const config = (): Config => decided().config;
@@ -241,6 +242,6 @@ export function wire(options: WireOptions): Parts {
   });
   const known = { ...toVovserver, ...signIn, kv, tokens, limiter, jar, secure };
   const pages = wirePages({ ...known, decided, sealer, clock, report, version: options.version });
-  const vendorPages: VendorPages = () => Promise.reject(new GatewayError('GW_NOT_FOUND', 'Not served yet.'));
+  const vendorPages = createVendorPages({ upstream: toVovserver.upstream, publicUrl: () => publicUrl, report, clock });
   return { ...known, pages, steps: wireSteps(options, known, vendorPages) };
 }

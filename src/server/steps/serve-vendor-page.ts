@@ -1,8 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WebRoute } from '../../auth/index.ts';
 import { GatewayError } from '../../kernel/index.ts';
 import type { CookieJar } from '../cookies.ts';
 import type { Step } from '../scope.ts';
+import type { CarryPage } from '../vendor-pages.ts';
 import { writeWebAnswer } from '../web-answer.ts';
 import { signInFirst } from './serve-page.ts';
 
@@ -17,15 +17,8 @@ export const VENDOR_ROUTE: WebRoute = {
   },
 };
 
-/** Carries a page of the vendor's documentation from a queue; `head` holds header fields of the answer. */
-export type VendorPages = (
-  req: IncomingMessage,
-  res: ServerResponse,
-  context: { readonly queue: string; readonly head: readonly string[] },
-) => Promise<void>;
-
 /** Serves the vendor's pages to signed-in people; others are sent to sign in. The last step of its door. */
-export function createServeVendorPage(pages: VendorPages, jar: CookieJar): Step {
+export function createServeVendorPage(pages: CarryPage, jar: CookieJar): Step {
   return async (scope) => {
     const { web, queue, req, res, head, meta } = scope;
     if (web === null || queue === null) return;
