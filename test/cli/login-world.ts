@@ -110,7 +110,8 @@ async function route(oauth: OAuthWorld, req: IncomingMessage, res: ServerRespons
   send(res, answer.status ?? 200, answer.kind === 'json' ? answer.body : {}, answer.headers);
 }
 
-function run(args: readonly string[], env: Readonly<Record<string, string>>): Terminal {
+/** Starts `vovgw` as a process of its own. */
+export function startVovgw(args: readonly string[], env: Readonly<Record<string, string>>): Terminal {
   const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk) => {
@@ -186,7 +187,7 @@ export async function createLoginWorld(options: OAuthOptions & { readonly leaf?:
     file: join(home, '.config', 'vovgw', 'login.json'),
     requests,
     intercept: null,
-    start: (args, more) => run(args, { ...env, ...more }),
+    start: (args, more) => startVovgw(args, { ...env, ...more }),
     async run(args, more) {
       const terminal = world.start(args, more);
       return { code: await terminal.exit, out: terminal.out(), err: terminal.err() };
