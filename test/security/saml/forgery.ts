@@ -44,9 +44,3 @@ export async function withOuter(
   if (outer === 'taken away') return bare;
   return signResponse(bare, { ...stage.idp.signingKey(), jwk: {} }, 'assertion', null);
 }
-
-/** Signs assertion and response anew with the provider's key, as a provider that says such things would. */
-export async function resign(xml: string, stage: Pick<Stage, 'idp'>): Promise<string> {
-  const bare = unsigned(unsigned(xml));
-  return signResponse(bare, { ...stage.idp.signingKey(), jwk: {} }, null, null);
-}
