@@ -11,8 +11,9 @@ import {
   type Provider,
   type SamlProviderOptions,
 } from '../../src/auth/index.ts';
+import { createVerifier } from '../../src/auth/saml/verifier.ts';
 import type { SamlConfig } from '../../src/config/index.ts';
-import { GatewayError, type WebRequest } from '../../src/kernel/index.ts';
+import { GatewayError, systemClock, type WebRequest } from '../../src/kernel/index.ts';
 import { createMemoryKeyValue, createSealer } from '../../src/platform/index.ts';
 import { createSigningKey, type SigningKey } from '../../standin/idp/index.ts';
 import { createManualClock } from '../world/manual-clock.ts';
@@ -24,6 +25,9 @@ export const GATEWAY = 'https://gateway.example';
 export const ACS = `${GATEWAY}/saml/corp/acs`;
 export const SLO = `${GATEWAY}/saml/corp/slo`;
 export const SP = `${GATEWAY}/saml/corp/metadata`;
+
+/** Starting its thread costs more than a test. */
+const verifier = createVerifier(systemClock);
 
 /** Keys cost a second each, so that tests share them. */
 export const KEYS = {
@@ -122,7 +126,16 @@ export async function createSamlWorld(): Promise<SamlWorld> {
     },
     replica(changes = {}, parts = {}) {
       const config = { ...CONFIG, ...files, metadataFile, ...changes } as SamlConfig;
-      const provider = createSamlProvider({ config, publicUrl: GATEWAY, flows, usedOnce, clock, report, ...parts });
+      const provider = createSamlProvider({
+        config,
+        publicUrl: GATEWAY,
+        flows,
+        usedOnce,
+        clock,
+        report,
+        verifier,
+        ...parts,
+      });
       providers.push(provider);
       return provider;
     },

@@ -126,8 +126,19 @@ function rootOf(bytes: Buffer, trusted: Wanted['trusted']): XmlElement {
   return parseXml(verifySignature(xml, root, trusted, ALGORITHMS).xml, LIMITS);
 }
 
+/** Metadata as it can travel between threads. */
+export interface PlainMetadata extends Omit<IdpMetadata, 'certificates'> {
+  /** PEM. */
+  readonly certificates: readonly string[];
+}
+
+export const fromPlain = (plain: PlainMetadata): IdpMetadata => ({
+  ...plain,
+  certificates: plain.certificates.map((pem) => new X509Certificate(pem)),
+});
+
 /** Reads metadata (SAML Metadata, section 2). Throws {@link SamlFault}, also when its validUntil has passed. */
-export function readIdpMetadata(bytes: Buffer, wanted: Wanted, now: number): IdpMetadata {
+export function readIdpMetadata(bytes: Buffer, wanted: Wanted, now: number): PlainMetadata {
   if (bytes.length > METADATA_BYTES) throw new SamlFault('metadata: too large');
   const root = rootOf(bytes, wanted.trusted);
   const known = root.name === 'EntityDescriptor' || root.name === 'EntitiesDescriptor';
@@ -138,7 +149,7 @@ export function readIdpMetadata(bytes: Buffer, wanted: Wanted, now: number): Idp
   if (validUntil !== null && validUntil <= now) throw new SamlFault('metadata: validUntil has passed');
   const metadata = {
     entityId: required(entity, 'entityID'),
-    certificates: signingCertificates(role),
+    certificates: signingCertificates(role).map((certificate) => certificate.toString()),
     signOn: endpointsOf(role, 'SingleSignOnService', 'Location'),
     logout: endpointsOf(role, 'SingleLogoutService', 'Location'),
     logoutAnswer: endpointsOf(role, 'SingleLogoutService', 'ResponseLocation'),

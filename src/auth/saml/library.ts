@@ -1,4 +1,3 @@
-import type { KeyObject, X509Certificate } from 'node:crypto';
 import {
   type CacheProvider,
   type PassportSamlConfig,
@@ -11,14 +10,14 @@ import type { Request, Response } from 'express';
 import passport, { type Strategy as AnyStrategy } from 'passport';
 import type { SamlConfig } from '../../config/index.ts';
 import { SamlFault } from './fault.ts';
-import type { OwnKeys } from './keys.ts';
 import type { OwnAddresses } from './sp-metadata.ts';
 
 /** What node-saml is told of both sides. */
 export interface Parties {
   readonly config: SamlConfig;
   readonly addresses: OwnAddresses;
-  readonly keys: OwnKeys;
+  /** The gateway's key and certificate, PEM. */
+  readonly own: { readonly key: string; readonly certificate: string };
   /** Entity id of the provider. */
   readonly issuer: string;
 }
@@ -35,9 +34,10 @@ export interface LibraryCheck {
   readonly xml: string;
   /** Id of our request; null: nobody asked. */
   readonly requestId: string | null;
-  readonly certificates: readonly X509Certificate[];
-  /** Opens the assertion; null when it is in clear. */
-  readonly decryptionKey: KeyObject | null;
+  /** PEM. */
+  readonly certificates: readonly string[];
+  /** Opens the assertion, PEM; null when it is in clear. */
+  readonly decryptionKey: string | null;
 }
 
 /** Knows exactly one request: that of the flow, which the key-value store gave out once. */
@@ -51,15 +51,16 @@ const cacheOf = (requestId: string | null): CacheProvider => ({
  * Every option that decides about security is set here and nowhere else. The library compares times with the process's
  * clock and has one skew for all; `-1` leaves times to the checks behind it, which take the clock of the gateway.
  */
-function optionsOf({ config, addresses, keys, issuer }: Parties, requestId: string | null): PassportSamlConfig {
+function optionsOf({ config, addresses, own, issuer }: Parties, requestId: string | null): PassportSamlConfig {
   return {
     issuer: addresses.entityId,
     audience: addresses.entityId,
     callbackUrl: addresses.acs,
     idpIssuer: issuer,
-    idpCert: [keys.current.certificate.toString()],
-    privateKey: keys.current.pem,
-    publicCert: keys.current.certificate.toString(),
+    // Replaced where a response is verified; for a request the library only wants to see one.
+    idpCert: [own.certificate],
+    privateKey: own.key,
+    publicCert: own.certificate,
     signatureAlgorithm: 'sha256',
     digestAlgorithm: 'sha256',
     wantAuthnResponseSigned: true,
@@ -145,10 +146,8 @@ const hasXml = (user: unknown): user is { readonly xml: string } =>
 export async function verifiedAssertion(parties: Parties, check: LibraryCheck): Promise<string> {
   const strategy = createStrategy({
     ...optionsOf(parties, check.requestId),
-    idpCert: check.certificates.map((certificate) => certificate.toString()),
-    ...(check.decryptionKey !== null && {
-      decryptionPvk: check.decryptionKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    }),
+    idpCert: [...check.certificates],
+    ...(check.decryptionKey !== null && { decryptionPvk: check.decryptionKey }),
   });
   const body = { SAMLResponse: Buffer.from(check.xml, 'utf8').toString('base64') };
   let outcome: Outcome;

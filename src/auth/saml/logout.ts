@@ -14,9 +14,10 @@ import { NS } from './names.ts';
 import { parseXml, type XmlElement } from './parse-xml.ts';
 import type { RequestIds } from './request-ids.ts';
 import { indexKey, nameKey, readHint } from './session-keys.ts';
+import { signatureOf } from './signature-shape.ts';
 import { verifyQuery } from './signed-query.ts';
 import type { OwnAddresses } from './sp-metadata.ts';
-import { verifySignature } from './verify-signature.ts';
+import type { Verifier } from './verifier.ts';
 
 /** What single logout needs of its provider. */
 export interface LogoutParts {
@@ -24,6 +25,7 @@ export interface LogoutParts {
   readonly addresses: OwnAddresses;
   readonly keys: OwnKeys;
   readonly ids: RequestIds;
+  readonly verifier: Verifier;
   readonly usedOnce: UsedOnce;
   readonly clock: Clock;
   readonly skew: number;
@@ -45,6 +47,7 @@ const LONGEST_RELAY_STATE = 1024;
 
 /** The root of the message from the octets that were verified, and the RelayState that belongs to it. */
 async function verified(
+  { verifier }: LogoutParts,
   message: LogoutMessage,
   idp: IdpMetadata,
 ): Promise<{ root: XmlElement; relayState: string | null }> {
@@ -52,7 +55,9 @@ async function verified(
   const kindOfRoot = ROOTS[kind];
   if (query === null) {
     const { xml, root } = readPosted(value, kindOfRoot);
-    const signed = verifySignature(xml, root, idp.certificates, ALGORITHMS);
+    // Before anything costly, and to say what is wrong.
+    signatureOf(root, ALGORITHMS);
+    const signed = await verifier.verify(xml, idp.certificates, 'own');
     return { root: parseXml(signed.xml, MESSAGE_LIMITS), relayState: message.relayState };
   }
   const signed = verifyQuery(query, kind, idp.certificates);
@@ -109,7 +114,7 @@ export async function takeLogoutMessage(
   endSessions: (keys: readonly string[]) => Promise<void>,
 ): Promise<LogoutOutcome> {
   const present: Present = { now: parts.clock.now(), skew: parts.skew };
-  const { root, relayState } = await verified(message, idp);
+  const { root, relayState } = await verified(parts, message, idp);
   if ((relayState ?? '').length > LONGEST_RELAY_STATE) throw new SamlFault('RelayState is too long');
   checkEnvelope(root, { ...present, issuer: idp.entityId, destination: parts.addresses.slo });
   if (message.kind === 'SAMLResponse') return takeAnswer(parts, root, present);

@@ -16,8 +16,7 @@ export interface MetadataSource extends AsyncDisposable {
 
 export interface MetadataSourceOptions {
   readonly clock: Clock;
-  read(): Promise<Buffer>;
-  parse(bytes: Buffer): IdpMetadata;
+  read(): Promise<IdpMetadata>;
   /** A file to watch; null: read again after `refreshMs`, or when the metadata says so. */
   readonly watch: string | null;
   readonly refreshMs: number;
@@ -75,7 +74,7 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
   };
   const attempt = async (): Promise<void> => {
     try {
-      held = options.parse(await options.read());
+      held = await options.read();
       reason = null;
     } catch (error) {
       reason = messageOf(error);

@@ -8,16 +8,18 @@ import { checkEnvelope, statusOf } from './envelope.ts';
 import { SamlFault } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
 import type { OwnKeys } from './keys.ts';
-import { type Parties, verifiedAssertion } from './library.ts';
+import type { Parties } from './library.ts';
 import { countOf, MESSAGE_LIMITS, type Message, readMessage } from './message.ts';
 import { NS } from './names.ts';
 import { parseXml, type XmlElement } from './parse-xml.ts';
 import { signatureOf } from './signature-shape.ts';
-import { type Verified, verifySignature } from './verify-signature.ts';
+import type { Verified, Verifier } from './verifier.ts';
 
 /** What a response is checked against. */
 export interface ResponseCheck extends Omit<Wanted, 'issuer' | 'audience' | 'recipient'> {
   readonly parties: Omit<Parties, 'issuer'>;
+  readonly keys: OwnKeys;
+  readonly verifier: Verifier;
   readonly idp: IdpMetadata;
 }
 
@@ -78,13 +80,12 @@ function checkStatus(response: XmlElement): void {
 }
 
 /** Verifies our own way first: it tells which certificate signed, and nothing is decrypted that is not authentic. */
-export function verifyResponse(message: Message, idp: IdpMetadata): Verified {
-  return verifySignature(message.xml, message.root, idp.certificates, LIBRARY_ALGORITHMS);
-}
+export const verifyResponse = (verifier: Verifier, message: Message, idp: IdpMetadata): Promise<Verified> =>
+  verifier.verify(message.xml, idp.certificates, 'library');
 
 /** What the response itself must say; gives its assertion. */
-function readEnvelope(response: XmlElement, { parties, idp, ...check }: ResponseCheck): Opened {
-  const { addresses, config, keys } = parties;
+function readEnvelope(response: XmlElement, { parties, idp, keys, ...check }: ResponseCheck): Opened {
+  const { addresses, config } = parties;
   checkEnvelope(response, { ...check, issuer: idp.entityId, destination: addresses.acs });
   checkStatus(response);
   if ((response.attributes.get('InResponseTo') ?? null) !== check.inResponseTo)
@@ -110,13 +111,14 @@ export async function readResponse(
   const wanted = { ...check, issuer: idp.entityId, audience: addresses.entityId, recipient: addresses.acs };
   // Before the library, which refuses the same with fewer words: the log shall say what was wrong.
   const ours = readAssertion(assertion, wanted);
-  const xml = await verifiedAssertion(
+  const others = idp.certificates.filter((certificate) => certificate !== verified.signer);
+  const xml = await check.verifier.assertion(
     { ...parties, issuer: idp.entityId },
     {
       xml: message.xml,
       requestId: check.inResponseTo,
-      certificates: [verified.signer, ...idp.certificates.filter((certificate) => certificate !== verified.signer)],
-      decryptionKey: key,
+      certificates: [verified.signer, ...others].map((certificate) => certificate.toString()),
+      decryptionKey: key === null ? null : key.export({ type: 'pkcs8', format: 'pem' }).toString(),
     },
   );
   const theirs = readAssertion(parseXml(xml, MESSAGE_LIMITS), wanted);

@@ -8,7 +8,7 @@ import { signInFailed } from '../sign-in-failed.ts';
 import type { AssertionFacts } from './assertion.ts';
 import { NAME_ID } from './attributes.ts';
 import { SamlFault, UnknownSigner } from './fault.ts';
-import { type IdpMetadata, readIdpMetadata } from './idp-metadata.ts';
+import type { IdpMetadata } from './idp-metadata.ts';
 import { readOwnKeys, readTrusted } from './keys.ts';
 import { postRequest, redirectRequest } from './library.ts';
 import { type LogoutMessage, type LogoutParts, startLogout, takeLogoutMessage } from './logout.ts';
@@ -20,7 +20,7 @@ import { createRequestIds } from './request-ids.ts';
 import { checkShape, claimedRequest, readResponse, verifyResponse } from './response.ts';
 import { providerSession } from './session-keys.ts';
 import { type OwnAddresses, spMetadata } from './sp-metadata.ts';
-import type { Verified } from './verify-signature.ts';
+import { createVerifier, type Verifier } from './verifier.ts';
 
 export interface SamlProviderOptions {
   readonly config: SamlConfig;
@@ -32,6 +32,8 @@ export interface SamlProviderOptions {
   readonly report: Report;
   /** Reads the document at `metadataUrl`; without it over HTTPS. */
   readonly fetch?: (url: string) => Promise<Buffer>;
+  /** One for several providers; the caller ends it. Without it the provider has its own. */
+  readonly verifier?: Verifier;
 }
 
 /** Where a sign-in that nobody asked for leads. */
@@ -42,17 +44,17 @@ function addressesOf(config: SamlConfig, publicUrl: string): OwnAddresses {
   return { entityId: config.entityId ?? `${base}/metadata`, acs: `${base}/acs`, slo: `${base}/slo` };
 }
 
-function createSource({ config, clock, report, fetch }: SamlProviderOptions): MetadataSource {
+function createSource({ config, clock, report, fetch }: SamlProviderOptions, verifier: Verifier): MetadataSource {
   const { name, metadataFile, metadataUrl = '', caFile, metadataCertFile, idpEntityId } = config;
   const overHttps = (url: string): Promise<Buffer> => fetchMetadata({ url, caFile, clock });
   return createMetadataSource({
     clock,
     watch: metadataFile ?? null,
     refreshMs: config.metadataRefresh,
-    read: () => (metadataFile === undefined ? (fetch ?? overHttps)(metadataUrl) : readFile(metadataFile)),
-    parse(bytes) {
+    async read() {
+      const bytes = await (metadataFile === undefined ? (fetch ?? overHttps)(metadataUrl) : readFile(metadataFile));
       const trusted = metadataCertFile === undefined ? null : readTrusted(metadataCertFile);
-      return readIdpMetadata(bytes, { entityId: idpEntityId, trusted }, clock.now());
+      return verifier.metadata(bytes, { entityId: idpEntityId, trusted }, clock.now());
     },
     onAttempt(reason) {
       if (reason === null) report.log.debug({ event: 'metadata_read', provider: name }, 'metadata read');
@@ -73,7 +75,7 @@ async function refusing<T>(act: () => Promise<T>): Promise<T> {
 }
 
 /** Does `act` with the metadata at hand, and once more when a signature is unknown and newer metadata may know it. */
-async function withSigners<T>(source: MetadataSource, act: (idp: IdpMetadata) => Promise<T> | T): Promise<T> {
+async function withSigners<T>(source: MetadataSource, act: (idp: IdpMetadata) => Promise<T>): Promise<T> {
   const idp = await source.current();
   try {
     return await act(idp);
@@ -138,14 +140,18 @@ export function createSamlProvider(options: SamlProviderOptions): Provider {
   const { config, clock, flows, usedOnce } = options;
   const keys = readOwnKeys(config);
   const addresses = addressesOf(config, options.publicUrl);
-  const source = createSource(options);
+  const verifier = options.verifier ?? createVerifier(clock);
+  const source = createSource(options, verifier);
   const signedMetadata = Promise.resolve(spMetadata(addresses, keys, config.nameIdFormat));
-  const parties = { config, addresses, keys };
+  const own = { key: keys.current.pem, certificate: keys.current.certificate.toString() };
+  const parties = { config, addresses, own };
   const ids = createRequestIds(keys.current.key);
-  const parts: LogoutParts = { name: config.name, addresses, keys, ids, usedOnce, clock, skew: config.clockSkew };
+  const shared = { name: config.name, addresses, keys, ids, verifier, usedOnce, clock };
+  const parts: LogoutParts = { ...shared, skew: config.clockSkew };
 
   const begin = async (request: WebRequest, returnTo: string) => {
     const { signOn, entityId } = await source.current();
+    verifier.warm();
     const id = newId();
     const facts = { requestId: id, startedAt: String(clock.now()) };
     const flow = await flows.start(request, { provider: config.name, returnTo, facts });
@@ -167,12 +173,14 @@ export function createSamlProvider(options: SamlProviderOptions): Provider {
     // Before the flow is taken, so that a sign-in is not lost to a provider that is away for a moment.
     await source.current();
     const flow = await flowOf(options, request, message);
-    const { idp, verified } = await withSigners(source, (idp): { idp: IdpMetadata; verified: Verified } => ({
+    const { idp, verified } = await withSigners(source, async (idp) => ({
       idp,
-      verified: verifyResponse(message, idp),
+      verified: await verifyResponse(verifier, message, idp),
     }));
     const facts = await readResponse(message, verified, {
       parties,
+      keys,
+      verifier,
       idp,
       now: clock.now(),
       skew: config.clockSkew,
@@ -206,6 +214,9 @@ export function createSamlProvider(options: SamlProviderOptions): Provider {
       }),
     metadata: () => signedMetadata,
     state: () => source.state(),
-    [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      if (options.verifier === undefined) await verifier[Symbol.asyncDispose]();
+      await source[Symbol.asyncDispose]();
+    },
   };
 }
