@@ -3,7 +3,7 @@ import type { PolicyState } from '../limits/index.ts';
 import { stateLabel, stateText } from './account-state.ts';
 import type { Frame } from './frame.ts';
 import { html, type Insert, type Markup } from './markup.ts';
-import { lengthOf } from './moment.ts';
+import { exactLength, lengthOf } from './moment.ts';
 import { pageRoute } from './page-route.ts';
 import type { PortalParts, QueueAccount } from './ports.ts';
 
@@ -32,21 +32,21 @@ function accountsCard(accounts: readonly QueueAccount[], now: number): Markup {
 <tbody>${accounts.map(row)}</tbody></table></section>`;
 }
 
-const CLASSES: Readonly<Record<string, string>> = {
-  read: 'Reads',
-  list: 'Lists and queries',
-  submit: 'Submissions',
-  control: 'Job control',
-};
+const CLASSES: ReadonlyMap<string, string> = new Map([
+  ['read', 'Reads'],
+  ['list', 'Lists and queries'],
+  ['submit', 'Submissions'],
+  ['control', 'Job control'],
+]);
 
 /** The words of a policy: its name ends with the class that it counts, or counts all calls. */
-const limitName = (policy: string): string => CLASSES[policy.slice(policy.lastIndexOf('-') + 1)] ?? 'All calls';
+const limitName = (policy: string): string => CLASSES.get(policy.slice(policy.lastIndexOf('-') + 1)) ?? 'All calls';
 
 function limitsCard(limits: readonly PolicyState[]): Markup {
   const row = ({ name, quota, windowSeconds, remaining, resetSeconds }: PolicyState): Markup => {
     const words = limitName(name);
     return html`<tr><td data-label="Limit">${words}</td>
-<td data-label="Allowed">${quota} per ${lengthOf(windowSeconds * 1000).replace(/^1 /, '')}</td>
+<td data-label="Allowed">${quota} per ${exactLength(windowSeconds * 1000).replace(/^1 /, '')}</td>
 <td data-label="Left">${remaining}</td>
 <td data-label="Share"><meter min="0" max="${quota}" low="${quota / 5}" value="${remaining}" aria-label="${words}: ${remaining} of ${quota} left"></meter></td>
 <td data-label="Whole again">${remaining >= quota ? 'now' : `in ${lengthOf(resetSeconds * 1000)}`}</td></tr>`;

@@ -5,7 +5,10 @@ import type { ApiRoute } from './ports.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const JSON_ANSWER = { description: 'As vovserver answers.', content: { 'application/json': { schema: {} } } };
+const JSON_ANSWER = {
+  description: 'As vovserver answers.',
+  content: { 'application/json': { schema: { type: 'object' } } },
+};
 
 const text = (name: string, description: string): Json => ({
   name,

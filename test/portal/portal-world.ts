@@ -12,7 +12,14 @@ import type {
   WebRoute,
 } from '../../src/auth/index.ts';
 import { type Config, parseConfig } from '../../src/config/index.ts';
-import { type Account, type Identity, Secret, type WebAnswer, type WebRequest } from '../../src/kernel/index.ts';
+import {
+  type Account,
+  GatewayError,
+  type Identity,
+  Secret,
+  type WebAnswer,
+  type WebRequest,
+} from '../../src/kernel/index.ts';
 import type { PolicyState } from '../../src/limits/index.ts';
 import {
   type ApiRoute,
@@ -127,7 +134,8 @@ export interface PortalState {
   enrolled: { readonly account: Account; readonly password: string; readonly by: EnrolmentActor | undefined }[];
   removed: Account[];
   readonly log: { readonly fields: object; readonly message: string }[];
-  secrets: number;
+  /** What the making of a token throws. */
+  refused: GatewayError | null;
 }
 
 export const TOKEN_TEXT = 'vgw_k3v9x2m4p7qa_Zr8wQ1nB5tY7uI0oP3aS6dF9gH2jK4lXcVbNm';
@@ -135,6 +143,7 @@ export const TOKEN_TEXT = 'vgw_k3v9x2m4p7qa_Zr8wQ1nB5tY7uI0oP3aS6dF9gH2jK4lXcVbN
 function fakeTokens(state: PortalState): PortalParts['tokens'] {
   return {
     async create(wanted) {
+      if (state.refused !== null) throw state.refused;
       state.created.push(wanted);
       const { user, subject = `local:${wanted.user}`, label, scopes, lifeMs = DAY } = wanted;
       const id = `new${state.created.length}`;
@@ -248,7 +257,7 @@ export function createPortalWorld(change: Partial<PortalState> = {}): PortalWorl
     enrolled: [],
     removed: [],
     log: [],
-    secrets: 0,
+    refused: null,
     ...change,
   };
   const used = new Set<string>();
@@ -359,3 +368,14 @@ export const callerOf = (identity: Identity): Caller => ({
   expiresAt: NOW + 27 * DAY,
   queue: null,
 });
+
+/** The GatewayError that a call ends with; anything else is a fault of the test. */
+export async function refusal(run: () => unknown): Promise<GatewayError> {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+  throw new Error('the call was not refused');
+}

@@ -17,7 +17,7 @@ export const EXPLORER_CSS = `.explorer { padding: .25rem 1rem 1rem; }
 .explorer .swagger-ui .opblock-patch .opblock-summary-method { background: #0f5f66; }
 .explorer .swagger-ui .opblock-delete .opblock-summary-method { background: #a5221b; }
 .explorer .swagger-ui .btn.execute { background: var(--button); border-color: var(--button); color: #fff; }
-.explorer .swagger-ui :is(.response-col_links, .col_header.response-col_links) { display: none; }
+.explorer .swagger-ui :is(.information-container, .scheme-container, .response-col_links, .col_header.response-col_links) { display: none; }
 .explorer .swagger-ui .opblock .try-out .btn.try-out__btn.cancel, .explorer .swagger-ui .btn.cancel { color: var(--bad); border-color: var(--bad); }
 .explorer .swagger-ui .download-contents { background: #3b4454; color: #fff; }
 .explorer .swagger-ui .headers :is(td, th).header-col, .explorer .swagger-ui .headers .header-col * { color: var(--text); }

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Role } from '../../src/kernel/index.ts';
+import { formsOf } from './page-shape.ts';
+import { ALICE, createPortalWorld, get, htmlOf, NOW, post, refusal, sessionOf, tokenInfo } from './portal-world.ts';
+
+const as = (...roles: Role[]) => ({ session: sessionOf({ ...ALICE, roles: ['user', ...roles] }) });
+const BOB = tokenInfo({ id: 'bobs', user: 'bob', subject: 'corp:bob', label: 'bob’s laptop' });
+
+describe('everybody’s tokens', () => {
+  it('are not for users', async () => {
+    assert.equal((await refusal(() => get(createPortalWorld(), '/ui/admin/tokens', as()))).code, 'GW_ROLE_MISSING');
+    assert.doesNotMatch(htmlOf(await get(createPortalWorld(), '/ui/', as())), /admin\/tokens/);
+  });
+
+  it('are seen by an operator, without a way to revoke them', async () => {
+    const page = htmlOf(await get(createPortalWorld({ tokens: [BOB] }), '/ui/admin/tokens', as('operator')));
+    assert.match(page, /bob’s laptop[\s\S]*corp:bob/);
+    assert.equal(
+      formsOf(page).some(({ form }) => form.attributes.get('action')?.endsWith('/revoke')),
+      false,
+    );
+    assert.match(page, /Revoking them takes the role admin/);
+  });
+
+  it('are seen and revoked by an admin, and the log says who did it', async () => {
+    const world = createPortalWorld({ tokens: [BOB] });
+    const page = htmlOf(await get(world, '/ui/admin/tokens', as('admin')));
+    assert.match(page, /action="\/ui\/admin\/tokens\/bobs\/revoke"/);
+    const answer = await post(world, '/ui/admin/tokens/bobs/revoke', { user: 'b&b' }, as('admin'));
+    assert.deepEqual(answer, { kind: 'redirect', location: '/ui/admin/tokens?done=revoked&user=b%26b' });
+    assert.deepEqual(world.state.tokens, []);
+    const { subject } = ALICE;
+    const done = { user: 'alice', subject, token_id: 'bobs', address: '10.20.30.41', request_id: 'req-12345678' };
+    assert.deepEqual(
+      world.state.log.map(({ fields }) => fields),
+      [{ event: 'token_revoked_by_admin', ...done }],
+    );
+  });
+
+  for (const role of [[], ['operator']] as Role[][]) {
+    it(`are not revoked by ${role.join() || 'a user'}`, async () => {
+      const world = createPortalWorld({ tokens: [BOB] });
+      const run = () => post(world, '/ui/admin/tokens/bobs/revoke', {}, as(...role));
+      assert.equal((await refusal(run)).code, 'GW_ROLE_MISSING');
+      assert.equal(world.state.tokens.length, 1);
+    });
+  }
+
+  it('that do not exist are said not to', async () => {
+    const world = createPortalWorld({ tokens: [] });
+    assert.equal((await refusal(() => post(world, '/ui/admin/tokens/x/revoke', {}, as('admin')))).code, 'GW_NOT_FOUND');
+    assert.deepEqual(world.state.log, []);
+  });
+
+  it('can be asked for by user name, which stays in the field', async () => {
+    const world = createPortalWorld();
+    world.state.tokens.push(BOB);
+    const page = htmlOf(await get(world, '/ui/admin/tokens?user=bob', as('admin')));
+    assert.match(page, /bob’s laptop/);
+    assert.doesNotMatch(page, /regression dashboard/);
+    assert.match(page, /name="user" value="bob"/);
+  });
+
+  it('are shown up to a number, the latest first', async () => {
+    const tokens = Array.from({ length: 501 }, (_, at) => tokenInfo({ id: `t${at}`, createdAt: NOW + at }));
+    const page = htmlOf(await get(createPortalWorld({ tokens }), '/ui/admin/tokens', as('admin')));
+    assert.match(page, /The latest 500 of 501 are shown/);
+    assert.match(page, />t500</);
+    assert.doesNotMatch(page, />t0</);
+  });
+});
