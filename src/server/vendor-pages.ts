@@ -55,6 +55,7 @@ class Exchange {
   readonly #write: (answer: IncomingMessage) => boolean;
   #request: ClientRequest | null = null;
   #settled = false;
+  #begun = false;
 
   constructor(req: IncomingMessage, res: ServerResponse, write: (answer: IncomingMessage) => boolean) {
     const { promise, resolve } = Promise.withResolvers<Done>();
@@ -85,10 +86,15 @@ class Exchange {
   sent(request: ClientRequest): void {
     this.#request = request;
     if (this.#settled) request.destroy();
+    // Node ends a connection that switches protocols unasked without a word.
+    request.once('close', () => {
+      if (!this.#begun) this.fail(invalid('vovserver ended the connection without an answer.'));
+    });
   }
 
   /** Runs inside an event of Node's: whatever is thrown here would end the process. */
   take(answer: IncomingMessage): void {
+    this.#begun = true;
     if (this.#settled) return void answer.destroy();
     try {
       if (this.#write(answer)) this.#pump(answer);
