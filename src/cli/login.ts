@@ -97,7 +97,6 @@ async function logIn(wish: Wish, env: Environment, out: Print, clock: Clock): Pr
     out('\nRun "vovgw login" again when you have approved.\n');
     return 0;
   }
-  out('\nWaiting for the approval; Ctrl-C gives up.\n');
   // Awaited here: the client must live until all is done.
   return await finish(await waitUntilDecided(client, login, clock, out), { wish, client, env, out });
 }
@@ -148,6 +147,7 @@ async function waitUntilDecided(
     out('\nGiving up.\n');
   };
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  out('\nWaiting for the approval; Ctrl-C gives up.\n');
   try {
     const end = await waitForToken(client, login, clock, stop.signal);
     if (end.kind !== 'token' || !stop.signal.aborted) return end;
