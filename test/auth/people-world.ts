@@ -10,10 +10,13 @@ import { type WatchedStore, watch } from './auth-world.ts';
 
 type Tree = Record<string, unknown>;
 
+/** Bearer tokens of the realm `corp`, which say no groups. */
+const PROGRAMS = { type: 'jwt', name: 'programs', realm: 'corp', issuer: 'https://idp.example', audience: ['gw'] };
+
 /** Rules as the file writes them: one SAML provider `corp`, and what `identity` and `corp` say. */
 export function rulesFrom(identity: Tree = {}, corp: Tree = {}, more: readonly Tree[] = []): IdentityRules {
   const provider = { type: 'saml', name: 'corp', keyFile: '/k', certFile: '/c', user: { attribute: 'uid' }, ...corp };
-  const signIn = configSchema.shape.signIn.parse({ providers: [provider, ...more] });
+  const signIn = configSchema.shape.signIn.parse({ providers: [provider, ...more], bearers: [PROGRAMS] });
   return createIdentityRules({ identity: configSchema.shape.identity.parse(identity), signIn });
 }
 
@@ -49,6 +52,7 @@ export function createPeopleWorld(rules = rulesFrom(), kv?: KeyValue): PeopleWor
   const store = watch(kv ?? createMemoryKeyValue({ clock }));
   const sealer = createSealer({ current: new Secret(randomBytes(32).toString('base64')) });
   const secrets = { tokenKey: new Secret('token-key-'.repeat(4)), sealingKey: new Secret('') };
+  const signIn = configSchema.shape.signIn.parse({ bearers: [PROGRAMS] });
   let current = { rules, queues: queuesOf('vnc', 'fast') };
   const told: { level: string; fields: LogFields }[] = [];
   const tell = (level: string) => (fields: LogFields) => void told.push({ level, fields });
@@ -57,7 +61,7 @@ export function createPeopleWorld(rules = rulesFrom(), kv?: KeyValue): PeopleWor
     createPeople({
       kv: store,
       sealer,
-      config: () => ({ queues: current.queues, secrets }),
+      config: () => ({ queues: current.queues, secrets, signIn }),
       rules: () => current.rules,
       clock,
       report: { log },

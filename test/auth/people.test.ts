@@ -396,3 +396,53 @@ describe('with the store away', () => {
     }
   });
 });
+
+describe('a program with a token of the same realm', () => {
+  const groups = { attribute: 'memberOf' };
+  const person = assertionOf('id-1', 'alice', { memberOf: ['ops'] });
+  const program = assertionOf('id-1', 'alice', {}, 'programs');
+
+  it('is the same person, and takes none of their groups away', async () => {
+    await using world = createPeopleWorld(rulesFrom({}, { groups }));
+    await world.people.admit(person);
+    await world.clock.advance(2 * MINUTE);
+    const written = world.store.written.length;
+    const identity = await world.people.admit(program);
+    assert.deepEqual(
+      [identity.subject, identity.provider, identity.groups, identity.bound],
+      ['corp:id-1', 'programs', [], { vnc: 'alice', fast: 'alice' }],
+    );
+    assert.equal(world.store.written.length, written);
+    assert.deepEqual((await world.people.find('corp:id-1'))?.groups, ['ops']);
+  });
+
+  it('is remembered when nobody signed in before, until the person does', async () => {
+    await using world = createPeopleWorld(rulesFrom({}, { groups }));
+    await world.people.admit(program);
+    assert.equal((await world.people.find('corp:id-1'))?.provider, 'programs');
+    await world.people.admit(person);
+    assert.deepEqual((await world.people.find('corp:id-1'))?.groups, ['ops']);
+  });
+
+  it('needs nothing when the rules give it a shared account', async () => {
+    const rules = rulesFrom({
+      rules: [
+        { match: { provider: 'programs' }, shared: 'svc' },
+        { match: { user: 'alice' }, account: 'alice' },
+      ],
+    });
+    await using world = createPeopleWorld(rules);
+    await world.people.admit(person);
+    const identity = await world.people.admit(program);
+    assert.deepEqual(identity.bound, {});
+    assert.equal(rules.accountFor(identity, 'vnc').kind, 'account');
+    assert.deepEqual((await world.people.find('corp:id-1'))?.bound, { vnc: 'alice', fast: 'alice' });
+  });
+
+  it('of another subject is refused the name', async () => {
+    await using world = createPeopleWorld();
+    await world.people.admit(person);
+    const other = assertionOf('id-2', 'alice', {}, 'programs');
+    assert.equal((await refusalOf(() => world.people.admit(other))).code, 'GW_IDENTITY_CONFLICT');
+  });
+});

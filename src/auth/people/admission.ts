@@ -7,12 +7,19 @@ import type { PersonStore, StoredPerson } from './person-store.ts';
 /** Who wants to be admitted. */
 export type Newcomer = Omit<RememberedPerson, 'bound'> & Pick<PersonRecord, 'bound'>;
 
+/**
+ * Whether somebody came with a token of a program: it may say less of a person (no groups, as a rule) than the sign-in that
+ * is remembered, and comes far more often. So it replaces nothing that the remembered person has already.
+ */
+export type IsProgram = (provider: string) => boolean;
+
 export type Admission =
   | { readonly kind: 'admitted'; readonly text: string; readonly record: PersonRecord; readonly isNew: boolean }
   /** A claim is another's; `by` is null when it is not known whose. */
   | { readonly kind: 'conflict'; readonly claim: Claim; readonly by: string | null };
 
 export interface AdmissionOptions {
+  readonly isProgram: IsProgram;
   readonly store: PersonStore;
   readonly claims: Claims;
   readonly now: () => number;
@@ -30,7 +37,8 @@ export async function admitPerson(options: AdmissionOptions, person: Newcomer): 
   const id = options.store.idOf(person.subject);
   for (let tries = 0; tries < TRIES; tries++) {
     const before = await options.store.read(id);
-    const admission = isSame(before?.record, person, options.now()) ? kept(before) : null;
+    const leave = isSame(before?.record, person, options.now()) || isGuest(options, before?.record, person);
+    const admission = leave ? kept(before) : null;
     const settled = admission ?? (await settle(options, id, before, person));
     if (settled !== null) return settled;
   }
@@ -41,6 +49,15 @@ const isSame = (record: PersonRecord | null | undefined, person: Newcomer, now: 
   if (!record || Math.abs(now - record.lastSignInAt) >= SEEN_EVERY) return false;
   const { since: _, lastSignInAt: __, ...rest } = record;
   return isDeepStrictEqual(rest, { ...person });
+};
+
+const isGuest = (
+  { claims, isProgram }: AdmissionOptions,
+  record: PersonRecord | null | undefined,
+  person: Newcomer,
+) => {
+  if (!record || !isProgram(person.provider) || isProgram(record.provider)) return false;
+  return without(claims.of(person), claims.of(record)).length === 0;
 };
 
 const kept = (before: StoredPerson | null): Admission | null =>

@@ -16,7 +16,7 @@ export interface PeopleOptions {
   readonly kv: KeyValue;
   readonly sealer: Sealer;
   /** Read at each use, but for `tokenKey`, the key of the hashes that stand for names in the store. */
-  readonly config: () => Pick<Config, 'queues' | 'secrets'>;
+  readonly config: () => Pick<Config, 'queues' | 'secrets' | 'signIn'>;
   /** The rules of the configuration in use; another object after a reload. */
   readonly rules: () => IdentityRules;
   readonly clock: Clock;
@@ -34,13 +34,15 @@ export function createPeople(options: PeopleOptions): People {
   const store = createPersonStore({ kv, sealer, hash, report });
   const claims = createClaims({ kv, sealer, hash, people: store, now });
   const recall = createRecall(rules);
+  const isProgram = (provider: string): boolean => config().signIn.bearers.some(({ name }) => name === provider);
   const admit = async (assertion: Assertion): Promise<Identity> => {
     const person = newcomer(rules(), assertion, config().queues);
-    const admission = await admitPerson({ store, claims, now }, person);
+    const admission = await admitPerson({ store, claims, now, isProgram }, person);
     if (admission === null) throw busy();
     tell(report, person, admission);
     if (admission.kind === 'conflict') throw conflict(person, admission);
-    const identity = recall(admission.record, admission.text);
+    const { record, text } = admission;
+    const identity = record.provider === person.provider ? recall(record, text) : rules().recall(person);
     if (identity === null) throw denied('the rules changed during the sign-in');
     return identity;
   };

@@ -51,16 +51,17 @@ export function createPersonStore({ kv, sealer, hash, report }: PersonStoreOptio
     read,
     async replace(id, before, record) {
       const text = sealer.seal(encodePerson(record), keyOf(id));
-      // Listed first: a name in the list without a record does no harm, a record that is not listed could not be found.
+      if (!(await kv.compareAndSet(keyOf(id), before, text, null))) return null;
       await kv.addToSet(INDEX, id);
-      return (await kv.compareAndSet(keyOf(id), before, text, null)) ? text : null;
+      return text;
     },
     async restore(id, text, before) {
       await kv.compareAndSet(keyOf(id), text, before, null);
     },
     async remove(id) {
-      await kv.delete(keyOf(id));
+      // In this order, and a new record the other way round: so one that outlives this is listed.
       await kv.removeFromSet(INDEX, id);
+      await kv.delete(keyOf(id));
     },
     async all() {
       const ids = await kv.members(INDEX);
