@@ -81,7 +81,8 @@ function bySession(scope: Scope, { sessionOf, isOwnCall }: Ways): void | Promise
 /** Tokens of the company's identity provider are signed or looked up there: nobody guesses them, so no attempt is charged. */
 async function byBearer(scope: Scope, presented: PresentedCredential, { bearers, report }: Ways): Promise<void> {
   try {
-    scope.caller = checkOwner(presented, await bearers.authenticate(presented.token));
+    const { address, requestId } = scope.meta;
+    scope.caller = checkOwner(presented, await bearers.authenticate(presented.token, { address, requestId }));
     report.attempt('ok', scope.door);
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'GW_UNAUTHENTICATED') report.attempt('failed', scope.door);
