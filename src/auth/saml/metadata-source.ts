@@ -17,7 +17,7 @@ export interface MetadataSource extends AsyncDisposable {
 export interface MetadataSourceOptions {
   readonly clock: Clock;
   read(): Promise<IdpMetadata>;
-  /** A file to watch; null: read again after `refreshMs`, or when the metadata says so. */
+  /** A file to read again when it changes; null: only after `refreshMs`, or when the metadata says so. */
   readonly watch: string | null;
   readonly refreshMs: number;
   /** Called after each attempt; `reason` null: it succeeded. */
@@ -29,53 +29,77 @@ export interface MetadataSourceOptions {
 const COOL_DOWN_MS = 30_000;
 /** Even when the metadata wants to be read more often. */
 const SHORTEST_REFRESH_MS = 60_000;
+/** Timers of the platform end at 24 days; nothing here waits longer than this. */
+const LONGEST_WAIT_MS = 24 * 3_600_000;
 
-const signersOf = (metadata: IdpMetadata | undefined): string =>
-  [metadata?.entityId, ...(metadata?.certificates ?? []).map(({ fingerprint256 }) => fingerprint256)].join(' ');
+const signersOf = ({ entityId, certificates }: IdpMetadata): string =>
+  [entityId, ...certificates.map(({ fingerprint256 }) => fingerprint256)].join(' ');
 
-const sameSigners = (one: IdpMetadata | undefined, other: IdpMetadata): boolean => signersOf(one) === signersOf(other);
+const sameSigners = (one: IdpMetadata, other: IdpMetadata): boolean => signersOf(one) === signersOf(other);
+
+const END = 'metadata: validUntil has passed';
+
+const isValid = (metadata: IdpMetadata | undefined, now: number): metadata is IdpMetadata =>
+  metadata !== undefined && (metadata.validUntil === null || now < metadata.validUntil);
+
+/** Milliseconds until metadata that was just read should be read again. */
+function dueIn({ validUntil, cacheDuration }: IdpMetadata, refreshMs: number, now: number): number {
+  // Half of what is left: one failed attempt must not be the last.
+  const left = validUntil === null ? refreshMs : (validUntil - now) / 2;
+  const due = Math.min(refreshMs, cacheDuration ?? refreshMs, left, LONGEST_WAIT_MS);
+  return Math.max(SHORTEST_REFRESH_MS, due);
+}
+
+function notAtHand(reason: string | null, waitMs: number): GatewayError {
+  return new GatewayError('GW_PROVIDER_UNAVAILABLE', 'The metadata of the identity provider is not at hand.', {
+    internal: reason ?? END,
+    retryAfter: Math.max(1, Math.ceil(waitMs / 1000)),
+  });
+}
+
+/** Holds what was read last, and tells when its readiness changes, also when it ends while nobody asks. */
+function createShelf(options: MetadataSourceOptions) {
+  const { clock } = options;
+  let metadata: IdpMetadata | undefined;
+  let told: boolean | null = null;
+  let expiry: Disposable | null = null;
+  const valid = (): IdpMetadata | null => (isValid(metadata, clock.now()) ? metadata : null);
+  const tell = (): void => {
+    const ready = valid() !== null;
+    if (ready !== told) options.onReady(ready);
+    told = ready;
+    expiry?.[Symbol.dispose]();
+    const left = ready && metadata?.validUntil != null ? metadata.validUntil - clock.now() : null;
+    expiry = left === null ? null : clock.after(Math.min(left, LONGEST_WAIT_MS), tell);
+  };
+  return {
+    valid,
+    tell,
+    put(read: IdpMetadata): void {
+      metadata = read;
+    },
+    [Symbol.dispose]: () => expiry?.[Symbol.dispose](),
+  };
+}
 
 /** Reads metadata at once, again when it is due, and on demand with a cool-down. Attempts never overlap. */
 export function createMetadataSource(options: MetadataSourceOptions): MetadataSource {
-  const { clock } = options;
-  let held: IdpMetadata | undefined;
+  const { clock, refreshMs, watch } = options;
+  const shelf = createShelf(options);
   let reason: string | null = 'metadata: not read yet';
   let flight: Promise<void> | null = null;
   let retryAt = 0;
   let searchAt = 0;
   let timer: Disposable | null = null;
-  let expiry: Disposable | null = null;
-  let told: boolean | null = null;
   let stopped = false;
 
-  const valid = (): IdpMetadata | null => {
-    if (held === undefined) return null;
-    const { validUntil } = held;
-    return validUntil === null || clock.now() < validUntil ? held : null;
-  };
-  const tell = (): void => {
-    const ready = valid() !== null;
-    if (ready === told || stopped) return;
-    told = ready;
-    options.onReady(ready);
-  };
-  const plan = (): void => {
-    timer?.[Symbol.dispose]();
-    expiry?.[Symbol.dispose]();
-    timer = expiry = null;
-    const { validUntil, cacheDuration } = held ?? { validUntil: null, cacheDuration: null };
-    const left = validUntil === null ? Number.POSITIVE_INFINITY : validUntil - clock.now();
-    // Half of what is left: one failed attempt must not be the last.
-    const due = Math.min(options.refreshMs, cacheDuration ?? Number.POSITIVE_INFINITY, left / 2);
-    const wait = reason === null ? Math.max(SHORTEST_REFRESH_MS, due) : COOL_DOWN_MS;
-    if (options.watch === null || reason !== null || Number.isFinite(left))
-      timer = clock.after(wait, () => void load());
-    if (Number.isFinite(left)) expiry = clock.after(left, tell);
-  };
   const attempt = async (): Promise<void> => {
+    let wait = COOL_DOWN_MS;
     try {
-      held = await options.read();
+      const read = await options.read();
+      shelf.put(read);
       reason = null;
+      wait = dueIn(read, refreshMs, clock.now());
     } catch (error) {
       reason = messageOf(error);
     }
@@ -83,45 +107,49 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
     flight = null;
     if (stopped) return;
     options.onAttempt(reason);
-    tell();
-    plan();
+    shelf.tell();
+    timer?.[Symbol.dispose]();
+    timer = clock.after(wait, () => void load());
   };
   const load = (): Promise<void> => {
     flight ??= attempt();
     return flight;
   };
+  // An attempt under way may have read the file before it changed.
+  const loadAnew = async (): Promise<void> => {
+    await flight;
+    if (!stopped) await load();
+  };
 
-  const watcher = options.watch === null ? null : watchFiles([options.watch], { clock }, () => void load());
+  const watcher = watch === null ? null : watchFiles([watch], { clock }, () => void loadAnew());
   void load();
   return {
     async current() {
-      const now = valid();
+      const now = shelf.valid();
       if (now !== null) return now;
-      tell();
       if (flight !== null || clock.now() >= retryAt) await load();
-      const loaded = valid();
-      if (loaded !== null) return loaded;
-      throw new GatewayError('GW_PROVIDER_UNAVAILABLE', 'The metadata of the identity provider is not at hand.', {
-        internal: reason ?? 'metadata: validUntil has passed',
-        retryAfter: Math.max(1, Math.ceil((retryAt - clock.now()) / 1000)),
-      });
+      const loaded = shelf.valid();
+      if (loaded === null) throw notAtHand(reason, retryAt - clock.now());
+      return loaded;
     },
     async newerThan(seen) {
       await flight;
-      if (sameSigners(held, seen) && clock.now() >= searchAt) {
+      let now = shelf.valid();
+      if ((now === null || sameSigners(now, seen)) && clock.now() >= searchAt) {
         searchAt = clock.now() + COOL_DOWN_MS;
         await load();
+        now = shelf.valid();
       }
-      return sameSigners(held, seen) ? null : valid();
+      return now === null || sameSigners(now, seen) ? null : now;
     },
     state() {
-      const ready = valid() !== null;
-      return { ready, reason: ready ? null : (reason ?? 'metadata: validUntil has passed') };
+      const ready = shelf.valid() !== null;
+      return { ready, reason: ready ? null : (reason ?? END) };
     },
     async [Symbol.asyncDispose]() {
       stopped = true;
       timer?.[Symbol.dispose]();
-      expiry?.[Symbol.dispose]();
+      shelf[Symbol.dispose]();
       watcher?.[Symbol.dispose]();
       await flight;
     },

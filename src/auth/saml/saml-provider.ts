@@ -9,8 +9,8 @@ import type { AssertionFacts } from './assertion.ts';
 import { NAME_ID } from './attributes.ts';
 import { SamlFault, UnknownSigner } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
-import { readOwnKeys, readTrusted } from './keys.ts';
-import { postRequest, redirectRequest } from './library.ts';
+import { type OwnKeys, readOwnKeys, readTrusted } from './keys.ts';
+import { type Parties, postRequest, redirectRequest } from './library.ts';
 import { type LogoutMessage, type LogoutParts, startLogout, takeLogoutMessage } from './logout.ts';
 import { newId } from './logout-messages.ts';
 import { type Message, oneValue, readPosted } from './message.ts';
@@ -135,9 +135,63 @@ function logoutMessage({ method, query, form, raw }: WebRequest): LogoutMessage 
   };
 }
 
+/** What the provider's requests have in common. */
+interface Parts {
+  readonly options: SamlProviderOptions;
+  readonly source: MetadataSource;
+  readonly verifier: Verifier;
+  readonly keys: OwnKeys;
+  readonly parties: Omit<Parties, 'issuer'>;
+}
+
+async function begin(parts: Parts, request: WebRequest, returnTo: string): ReturnType<Provider['begin']> {
+  const { source, verifier, parties } = parts;
+  const { config, clock, flows } = parts.options;
+  const { signOn, entityId } = await source.current();
+  verifier.warm();
+  const id = newId();
+  const facts = { requestId: id, startedAt: String(clock.now()) };
+  const flow = await flows.start(request, { provider: config.name, returnTo, facts });
+  const byPost = signOn.redirect === null || (config.binding === 'post' && signOn.post !== null);
+  const destination = (byPost ? signOn.post : signOn.redirect) ?? '';
+  const asked = { id, relayState: flow.state, destination };
+  const known = { ...parties, issuer: entityId };
+  const away: SendAway = byPost
+    ? { kind: 'post', action: destination, fields: await postRequest(known, asked) }
+    : { kind: 'redirect', location: await redirectRequest(known, asked) };
+  return { ...away, flow };
+}
+
+async function finish(parts: Parts, request: WebRequest): Promise<SignedIn> {
+  const { options, source, verifier } = parts;
+  const { config, clock } = options;
+  const value = oneValue(request.form, 'SAMLResponse');
+  if (value === null) throw new SamlFault('message: no SAMLResponse');
+  const message = readPosted(value, 'Response');
+  checkShape(message);
+  // Before the flow is taken, so that a sign-in is not lost to a provider that is away for a moment.
+  await source.current();
+  const flow = await flowOf(options, request, message);
+  const { idp, verified } = await withSigners(source, async (idp) => ({
+    idp,
+    verified: await verifyResponse(verifier, message, idp),
+  }));
+  const facts = await readResponse(message, verified, {
+    ...parts,
+    idp,
+    now: clock.now(),
+    skew: config.clockSkew,
+    inResponseTo: flow?.facts.requestId ?? null,
+    authnContext: config.authnContext,
+    authenticatedSince: config.forceAuthn && flow !== null ? Number(flow.facts.startedAt) : null,
+  });
+  await useOnce(options, idp, facts);
+  return signedIn(config, idp, facts, flow?.returnTo ?? HOME);
+}
+
 /** A SAML 2.0 identity provider. Throws TlsFileError when the gateway's key files cannot be used. */
 export function createSamlProvider(options: SamlProviderOptions): Provider {
-  const { config, clock, flows, usedOnce } = options;
+  const { config, clock, usedOnce } = options;
   const keys = readOwnKeys(config);
   const addresses = addressesOf(config, options.publicUrl);
   const verifier = options.verifier ?? createVerifier(clock);
@@ -147,60 +201,18 @@ export function createSamlProvider(options: SamlProviderOptions): Provider {
   const parties = { config, addresses, own };
   const ids = createRequestIds(keys.current.key);
   const shared = { name: config.name, addresses, keys, ids, verifier, usedOnce, clock };
-  const parts: LogoutParts = { ...shared, skew: config.clockSkew };
-
-  const begin = async (request: WebRequest, returnTo: string) => {
-    const { signOn, entityId } = await source.current();
-    verifier.warm();
-    const id = newId();
-    const facts = { requestId: id, startedAt: String(clock.now()) };
-    const flow = await flows.start(request, { provider: config.name, returnTo, facts });
-    const byPost = signOn.redirect === null || (config.binding === 'post' && signOn.post !== null);
-    const destination = (byPost ? signOn.post : signOn.redirect) ?? '';
-    const asked = { id, relayState: flow.state, destination };
-    const known = { ...parties, issuer: entityId };
-    const away: SendAway = byPost
-      ? { kind: 'post', action: destination, fields: await postRequest(known, asked) }
-      : { kind: 'redirect', location: await redirectRequest(known, asked) };
-    return { ...away, flow };
-  };
-
-  const finish = async (request: WebRequest): Promise<SignedIn> => {
-    const value = oneValue(request.form, 'SAMLResponse');
-    if (value === null) throw new SamlFault('message: no SAMLResponse');
-    const message = readPosted(value, 'Response');
-    checkShape(message);
-    // Before the flow is taken, so that a sign-in is not lost to a provider that is away for a moment.
-    await source.current();
-    const flow = await flowOf(options, request, message);
-    const { idp, verified } = await withSigners(source, async (idp) => ({
-      idp,
-      verified: await verifyResponse(verifier, message, idp),
-    }));
-    const facts = await readResponse(message, verified, {
-      parties,
-      keys,
-      verifier,
-      idp,
-      now: clock.now(),
-      skew: config.clockSkew,
-      inResponseTo: flow?.facts.requestId ?? null,
-      authnContext: config.authnContext,
-      authenticatedSince: config.forceAuthn && flow !== null ? Number(flow.facts.startedAt) : null,
-    });
-    await useOnce(options, idp, facts);
-    return signedIn(config, idp, facts, flow?.returnTo ?? HOME);
-  };
+  const logoutParts: LogoutParts = { ...shared, skew: config.clockSkew };
+  const parts: Parts = { options, source, verifier, keys, parties };
 
   return {
     name: config.name,
     label: config.label ?? config.name,
     type: 'saml',
-    begin,
-    finish: (request) => refusing(() => finish(request)),
+    begin: (request, returnTo) => begin(parts, request, returnTo),
+    finish: (request) => refusing(() => finish(parts, request)),
     async logout({ providerSession: session }) {
       try {
-        return startLogout(parts, await source.current(), session);
+        return startLogout(logoutParts, await source.current(), session);
       } catch (error) {
         // The session here has ended; that the provider's cannot be ended now is no reason to fail.
         if (error instanceof GatewayError && error.code === 'GW_PROVIDER_UNAVAILABLE') return null;
@@ -210,7 +222,7 @@ export function createSamlProvider(options: SamlProviderOptions): Provider {
     takeLogout: (request, endSessions) =>
       refusing(async () => {
         const message = logoutMessage(request);
-        return withSigners(source, (idp) => takeLogoutMessage(parts, idp, message, endSessions));
+        return withSigners(source, (idp) => takeLogoutMessage(logoutParts, idp, message, endSessions));
       }),
     metadata: () => signedMetadata,
     state: () => source.state(),

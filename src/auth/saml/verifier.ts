@@ -48,7 +48,7 @@ function unwrap<K extends Result['kind']>(result: Result, kind: K): Extract<Resu
   throw new SamlFault(result.reason, result.cause);
 }
 
-/** Runs tasks one after the other on one thread, which starts with the first and never keeps the process alive. */
+/** Runs tasks one after the other on one thread, which starts with the first and keeps the process alive only while one runs. */
 function createThread(clock: Clock): AsyncDisposable & { warm(): void; run(task: Task): Promise<Result> } {
   const waiting: Job[] = [];
   let worker: Worker | null = null;
@@ -60,6 +60,7 @@ function createThread(clock: Clock): AsyncDisposable & { warm(): void; run(task:
     timer?.[Symbol.dispose]();
     const job = running;
     running = timer = null;
+    worker?.unref();
     if (job !== null) act(job);
     next();
   };
@@ -71,10 +72,11 @@ function createThread(clock: Clock): AsyncDisposable & { warm(): void; run(task:
   };
   const start = (): Worker => {
     const started = new Worker(SCRIPT, { resourceLimits: RESOURCES });
-    started.unref();
     started.on('message', (result: Result) => worker === started && settle((job) => job.resolve(result)));
     started.on('error', (error) => drop(started, error));
     started.on('exit', () => drop(started, new Error('the verifying thread ended')));
+    // After the listeners: each may have taken hold of the event loop again.
+    started.unref();
     return started;
   };
   const next = (): void => {
@@ -84,6 +86,7 @@ function createThread(clock: Clock): AsyncDisposable & { warm(): void; run(task:
     worker ??= start();
     const busy = worker;
     timer = clock.after(TIME_LIMIT_MS, () => drop(busy, new SamlFault('message: takes too long to verify')));
+    busy.ref();
     busy.postMessage(job.task);
   };
   return {
