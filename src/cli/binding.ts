@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Binding, People } from '../auth/index.ts';
+import type { AccessTokens, Binding, People } from '../auth/index.ts';
 import { printable } from '../identity/index.ts';
 import { GatewayError, messageOf } from '../kernel/index.ts';
 import { minute, table } from './table.ts';
@@ -8,8 +8,8 @@ const USAGE = `vovgw binding list [--json] [--config FILE]
 vovgw binding remove USER [--json] [--config FILE]
 
 A user name and the vovserver accounts that the rules give it belong to the identity that first signed in with them; a second
-identity is refused. remove forgets whose they are: the sessions and access tokens of that person end, and the next identity
-that signs in under the name has it.
+identity is refused. remove forgets whose they are: the access tokens of that person are revoked, their sessions end, and the
+next identity that signs in under the name has it.
 `;
 
 type Print = (text: string) => void;
@@ -17,6 +17,7 @@ type Print = (text: string) => void;
 /** People in the store of the configuration; disposed when the verb is done. */
 export interface OpenPeople extends AsyncDisposable {
   readonly people: Pick<People, 'bindings' | 'release'>;
+  readonly tokens: Pick<AccessTokens, 'list' | 'revoke'>;
 }
 
 /** What the verb needs from outside. */
@@ -43,7 +44,7 @@ export async function runBinding(argv: readonly string[], deps: BindingDeps, out
   }
   try {
     await using opened = await deps.open(command.config);
-    return opened === null ? 1 : await act(command, opened.people, out, err);
+    return opened === null ? 1 : await act(command, opened, out, err);
   } catch (error) {
     err(`vovgw binding: ${error instanceof GatewayError ? error.detail : messageOf(error)}\n`);
     return 1;
@@ -67,18 +68,28 @@ function read([verb, ...args]: readonly string[]): Command | string {
   }
 }
 
-async function act(command: Command, people: OpenPeople['people'], out: Print, err: Print): Promise<number> {
+async function act(command: Command, opened: OpenPeople, out: Print, err: Print): Promise<number> {
   if (command.verb === 'list') {
-    const bindings = await people.bindings();
+    const bindings = await opened.people.bindings();
     out(command.json ? `${JSON.stringify(bindings)}\n` : table(HEADINGS, bindings.map(rowOf)));
     return 0;
   }
   const { user, json } = command;
-  const removed = await people.release(user);
-  if (json) out(`${JSON.stringify({ user, removed })}\n`);
-  else if (removed) out(`${user} is free: whoever signs in next under this name has it.\n`);
+  const { removed, revoked } = await remove(opened, user);
+  if (json) out(`${JSON.stringify({ user, removed, revoked })}\n`);
+  else if (removed)
+    out(`${user} is free: whoever signs in next under this name has it. Access tokens revoked: ${revoked}.\n`);
   else err(`vovgw binding: nobody has the user name “${printable(user)}”\n`);
   return removed ? 0 : 1;
+}
+
+/** Revoked one by one: otherwise they would come back with the person, who may sign in again under another name. */
+async function remove({ people, tokens }: OpenPeople, user: string): Promise<{ removed: boolean; revoked: number }> {
+  const holders = (await people.bindings()).filter((binding) => binding.user === user);
+  const theirs = (await tokens.list()).filter(({ subject }) => holders.some((holder) => holder.subject === subject));
+  const removed = await people.release(user);
+  const ended = removed ? await Promise.all(theirs.map(({ id }) => tokens.revoke(id))) : [];
+  return { removed, revoked: ended.filter((existed) => existed).length };
 }
 
 const HEADINGS = ['USER', 'SUBJECT', 'ACCOUNTS', 'SINCE', 'LAST SIGN-IN'];

@@ -42,31 +42,34 @@ async function openStore(config: Config, verb: string, err: Print): Promise<KeyV
   }
 }
 
+/** Whoever uses the store first, then the store. */
+async function closeBoth(user: AsyncDisposable, kv: KeyValue): Promise<void> {
+  await user[Symbol.asyncDispose]();
+  await kv[Symbol.asyncDispose]();
+}
+
 async function openTokens(config: Config, err: Print): Promise<OpenTokens | null> {
   const kv = await openStore(config, 'token', err);
   if (kv === null) return null;
   const decided = decide(config);
   const tokens = wireAccessTokens(kv, () => decided, { clock: systemClock });
-  const close = async (): Promise<void> => {
-    await tokens[Symbol.asyncDispose]();
-    await kv[Symbol.asyncDispose]();
-  };
-  return { tokens, [Symbol.asyncDispose]: close };
+  return { tokens, [Symbol.asyncDispose]: () => closeBoth(tokens, kv) };
 }
 
 async function openPeople(config: Config, err: Print): Promise<OpenPeople | null> {
   const kv = await openStore(config, 'binding', err);
   if (kv === null) return null;
-  const { rules } = decide(config);
+  const decided = decide(config);
   const { sealingKey, previousSealingKey } = config.secrets;
   const people = createPeople({
     kv,
     sealer: createSealer({ current: sealingKey, previous: previousSealingKey }),
     config: () => config,
-    rules: () => rules,
+    rules: () => decided.rules,
     clock: systemClock,
   });
-  return { people, [Symbol.asyncDispose]: () => kv[Symbol.asyncDispose]() };
+  const tokens = wireAccessTokens(kv, () => decided, { clock: systemClock, people });
+  return { people, tokens, [Symbol.asyncDispose]: () => closeBoth(tokens, kv) };
 }
 
 /** Opens by the file that an option names, or where a configuration is looked for. */

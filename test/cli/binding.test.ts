@@ -10,6 +10,7 @@ import { loadConfig } from '../../src/config/index.ts';
 import { createIdentityRules } from '../../src/identity/index.ts';
 import { systemClock } from '../../src/kernel/index.ts';
 import { createRedisKeyValue, createSealer } from '../../src/platform/index.ts';
+import { createAuthWorld } from '../auth/auth-world.ts';
 import { assertionOf, createPeopleWorld } from '../auth/people-world.ts';
 import { eventually } from '../world/eventually.ts';
 import { startRedis } from '../world/redis.ts';
@@ -34,12 +35,14 @@ async function createTerminal() {
   const world = createPeopleWorld();
   await world.people.admit(assertionOf('id-1', 'alice'));
   await world.people.admit(assertionOf('id-2', 'bob@corp.example'));
+  const auth = createAuthWorld(1, world.store, world.clock);
+  const tokens = auth.join({ people: world.people });
   const opened: (string | undefined)[] = [];
   let closed = 0;
   const deps: BindingDeps = {
     async open(config) {
       opened.push(config);
-      return { people: world.join(), [Symbol.asyncDispose]: async () => void closed++ };
+      return { people: world.join(), tokens, [Symbol.asyncDispose]: async () => void closed++ };
     },
   };
   const type = (line: string, use = deps) =>
@@ -51,7 +54,14 @@ async function createTerminal() {
         err,
       ),
     );
-  return { world, type, opened, closed: () => closed, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
+  return {
+    world,
+    tokens,
+    type,
+    opened,
+    closed: () => closed,
+    [Symbol.asyncDispose]: () => auth[Symbol.asyncDispose](),
+  };
 }
 
 describe('vovgw binding list', () => {
@@ -89,13 +99,34 @@ describe('vovgw binding remove', () => {
     assert.equal((await terminal.world.people.admit(assertionOf('id-3', 'alice'))).subject, 'corp:id-3');
   });
 
+  it('revokes the access tokens of that person, and nobody else’s', async () => {
+    await using terminal = await createTerminal();
+    const wanted = { label: 'laptop', scopes: ['read' as const] };
+    const theirs = await terminal.tokens.create({ ...wanted, user: 'alice', subject: 'corp:id-1' });
+    const others = [
+      await terminal.tokens.create({ ...wanted, user: 'alice' }),
+      await terminal.tokens.create({ ...wanted, user: 'bob@corp.example', subject: 'corp:id-2' }),
+    ];
+    const { out } = await terminal.type('remove alice');
+    assert.match(out, /Access tokens revoked: 1\.\n$/);
+    // Signed in again under another name, the person does not get the old token back.
+    await terminal.world.people.admit(assertionOf('id-1', 'alicia'));
+    await assert.rejects(async () => terminal.tokens.authenticate(theirs.token.reveal()), {
+      code: 'GW_UNAUTHENTICATED',
+    });
+    for (const { token } of others) assert.ok(await terminal.tokens.authenticate(token.reveal()));
+  });
+
   it('exits 1 for a name that nobody has', async () => {
     await using terminal = await createTerminal();
     const { code, out, err } = await terminal.type('remove carl');
     assert.deepEqual([code, out], [1, '']);
     assert.match(err, /nobody has the user name “carl”/);
     const json = await terminal.type('remove carl --json');
-    assert.deepEqual([json.code, json.err, JSON.parse(json.out)], [1, '', { user: 'carl', removed: false }]);
+    assert.deepEqual(
+      [json.code, json.err, JSON.parse(json.out)],
+      [1, '', { user: 'carl', removed: false, revoked: 0 }],
+    );
   });
 
   it('exits 1 with the reason when the store is away', async () => {
@@ -121,7 +152,7 @@ describe('vovgw binding called wrongly', () => {
   it('--help shows the usage', async () => {
     await using terminal = await createTerminal();
     assert.equal((await terminal.type('--help')).code, 0);
-    assert.match((await terminal.type('help')).out, /sessions and access tokens of that person end/);
+    assert.match((await terminal.type('help')).out, /access tokens of that person are revoked/);
   });
 
   it('exits 1 when the store could not be opened', async () => {
