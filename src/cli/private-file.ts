@@ -53,6 +53,14 @@ export function readPrivate(path: string): string | null {
   }
 }
 
+function discard(draft: string): void {
+  try {
+    rmSync(draft, { force: true });
+  } catch {
+    // Its folder is not there or is none: then neither is the draft.
+  }
+}
+
 /** Writes a file that only its owner can read, whole or not at all, in a folder that only its owner can enter. */
 export function writePrivate(path: string, text: string): void {
   const folder = dirname(path);
@@ -70,7 +78,7 @@ export function writePrivate(path: string, text: string): void {
     }
     renameSync(draft, path);
   } catch (error) {
-    rmSync(draft, { force: true });
+    discard(draft);
     throw new PrivateFileError(`${path} cannot be written (${codeOf(error)})`);
   }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { systemClock } from '../kernel/index.ts';
 import { refusalText } from './device-login.ts';
 import { createGatewayClient } from './gateway-client.ts';
 import { type Login, readLogin } from './login-file.ts';
@@ -31,7 +32,7 @@ export function runTokenPrint(argv: readonly string[], env: Environment, out: Pr
 function loginThatHolds(env: Environment): Login {
   const login = readLogin(env);
   if (login === null) throw new Error('you are not logged in. Run: vovgw login');
-  if (Date.parse(login.expires_at) > Date.now()) return login;
+  if (Date.parse(login.expires_at) > systemClock.now()) return login;
   throw new Error(`the login has expired at ${login.expires_at}. Run: vovgw login`);
 }
 

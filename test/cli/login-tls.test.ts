@@ -44,6 +44,23 @@ describe('vovgw login over TLS', () => {
     assert.deepEqual(world.requests, []);
   });
 
+  it('cannot be talked out of it by the environment', async () => {
+    const { world } = await withTls();
+    await using _ = world;
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+    const { code, err } = await world.run(['login', '--no-wait', '--url', world.url], env);
+    assert.equal(code, 1);
+    assert.match(err, /is not trusted/);
+    assert.deepEqual(world.requests, []);
+  });
+
+  it('says so when no TLS is spoken there', async () => {
+    await using world = await createLoginWorld();
+    const { code, err } = await world.call(['login', '--url', world.url.replace('http:', 'https:')]);
+    assert.equal(code, 1);
+    assert.match(err, /does not speak TLS as it should/);
+  });
+
   for (const [name, options, code] of [
     ['expired', { validity: 'expired' }, 'CERT_HAS_EXPIRED'],
     ['for another host', { hosts: ['other.example.com'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],

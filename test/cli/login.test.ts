@@ -171,6 +171,12 @@ describe('vovgw login', () => {
       (await world.call(['login', '--url', world.url])).err,
       /it answered 404; is a vov-gateway at this URL\?/,
     );
+    for (const status of [200, 302, 401, 500]) {
+      world.intercept = () => ({ status, body: {} });
+      const { code, err } = await world.call(['login', '--url', world.url]);
+      assert.equal(code, 1);
+      assert.ok(err.includes(`it answered ${status};`), err);
+    }
     world.intercept = () => ({ status: 400, body: { error_description: 'no\u001b[2J\u202eway' } });
     assert.match((await world.call(['login', '--url', world.url])).err, /no\?\[2J\?way/);
   });
