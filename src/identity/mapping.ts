@@ -106,7 +106,7 @@ export function createMapping(config: MappingConfig): Mapping {
       const count = valuesOf(assertion, groups.attribute).length;
       const what = names.length === 0 ? 'none' : names.map(printable).join(', ');
       tell(
-        `groups: attribute ${groups.attribute} has ${count} values, ${matched.length} match ${groups.pattern}, so ${what}`,
+        `groups: attribute ${groups.attribute} has ${count === 1 ? '1 value' : `${count} values`}, ${matched.length} match ${groups.pattern}, so ${what}`,
       );
       return names;
     },
