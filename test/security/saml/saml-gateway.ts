@@ -15,9 +15,11 @@ export interface SamlGatewayOptions {
   /** Over the configuration. */
   readonly config?: Section;
   readonly redisPort?: number;
+  /** Entries of further SAML providers, over the same defaults. */
+  readonly others?: readonly Section[];
 }
 
-/** A gateway whose only provider is called `saml`. */
+/** A gateway whose first provider is called `saml`. */
 export interface SamlGateway extends AsyncDisposable {
   readonly world: World;
   /** Public URL. */
@@ -47,16 +49,15 @@ export async function createSamlGateway(options: SamlGatewayOptions): Promise<Sa
   await writeFile(certFile, certPem);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const provider = {
+  const defaults = {
     type: 'saml',
-    name: 'saml',
-    metadataUrl: options.metadataUrl,
     keyFile,
     certFile,
     user: { attribute: 'uid' },
     groups: { attribute: 'groups' },
-    ...options.provider,
   };
+  const first = { ...defaults, name: 'saml', metadataUrl: options.metadataUrl, ...options.provider };
+  const providers = [first, ...(options.others ?? []).map((other) => ({ ...defaults, ...other }))];
   const { redisPort } = options;
   const boot = (at: number): Promise<World> =>
     createWorld({
@@ -66,7 +67,7 @@ export async function createSamlGateway(options: SamlGatewayOptions): Promise<Sa
         server: { port: at, publicUrl: url },
         secrets: { tokenKey: secretText('t'), sealingKey: secretText('s') },
         limits: { attempts: MANY, attemptsPerAddress: MANY, address: MANY, identity: { all: MANY } },
-        signIn: { providers: [provider] },
+        signIn: { providers },
         ...options.config,
       },
     });
