@@ -76,8 +76,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       tell('token_created', record);
       return { token, info: infoOf(record, null) };
     },
-    async list(user) {
-      const found = await atStore(store.list(user));
+    async list(owner) {
+      const found = await atStore(store.list(owner));
       return found
         .map(({ record, lastUsedAt }) => infoOf(record, lastUsedAt))
         .sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));

@@ -43,8 +43,8 @@ export interface NewAccessToken {
 /** Access tokens: shown once, stored as a keyed hash. */
 export interface AccessTokens extends AsyncDisposable {
   create(wanted: NewAccessToken): Promise<{ readonly token: Secret; readonly info: AccessTokenInfo }>;
-  /** All tokens, or those of one user. */
-  list(user?: string): Promise<AccessTokenInfo[]>;
+  /** All tokens, or those of one user name or of one person's subject. */
+  list(owner?: string): Promise<AccessTokenInfo[]>;
   /** Ends a token and what was derived from it, on all replicas within 1 s. False when there is none. */
   revoke(id: string): Promise<boolean>;
   /** The token that this text is, without using it; null when it is no valid token. Throws GW_STORE_UNAVAILABLE. */

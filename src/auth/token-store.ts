@@ -18,7 +18,8 @@ export interface TokenStore {
   addDerived(record: TokenRecord): Promise<void>;
   /** Deletes a token and its derived ones. The record is null when there was none, or none that can be opened. */
   remove(id: string): Promise<{ readonly existed: boolean; readonly record: TokenRecord | null }>;
-  list(user?: string): Promise<{ readonly record: TokenRecord; readonly lastUsedAt: number | null }[]>;
+  /** All tokens, or those of one user name or subject. */
+  list(owner?: string): Promise<{ readonly record: TokenRecord; readonly lastUsedAt: number | null }[]>;
   markUsed(record: TokenRecord): Promise<void>;
   /** Milliseconds since the epoch; null: never. */
   lastUsed(id: string): Promise<number | null>;
@@ -60,7 +61,7 @@ export function createTokenStore(options: TokenStoreOptions): TokenStore {
     async add(record) {
       await write(record);
       await kv.addToSet(ALL, record.id);
-      await kv.addToSet(userKey(hash.ofUser(record.user)), record.id);
+      await Promise.all(ownersOf(record).map((owner) => kv.addToSet(userKey(hash.ofUser(owner)), record.id)));
     },
     async addDerived(record) {
       const shelf = await shelfFor(options, record);
@@ -69,13 +70,16 @@ export function createTokenStore(options: TokenStoreOptions): TokenStore {
       await Promise.all(dropped.map((id) => kv.delete(recordKey(String(id)))));
     },
     remove: (id) => remove(options, id),
-    list: (user) => list(options, read, user),
+    list: (owner) => list(options, read, owner),
     async markUsed(record) {
       await kv.set(usedKey(record.id), String(now()), lifeOf(record, now()));
     },
     lastUsed: (id) => lastUsed(kv, id),
   };
 }
+
+/** By what its owner finds a token: a user name may change, a subject never; the colon of a subject is in no user name. */
+const ownersOf = ({ user, subject }: TokenRecord): readonly string[] => (subject === null ? [user] : [user, subject]);
 
 const lifeOf = (record: TokenRecord, now: number): number => Math.max(1, record.expiresAt - now);
 
@@ -95,7 +99,8 @@ async function remove({ kv, sealer, hash }: TokenStoreOptions, id: string): Retu
   await Promise.all([kv.delete(shelfOfToken(id)), kv.delete(usedKey(id)), kv.removeFromSet(ALL, id)]);
   const text = sealed === null ? null : sealer.open(sealed, sealOf(id));
   const record = text === null ? null : decodeRecord(id, text);
-  if (record !== null) await kv.removeFromSet(userKey(hash.ofUser(record.user)), id);
+  const owners = record === null ? [] : ownersOf(record);
+  await Promise.all(owners.map((owner) => kv.removeFromSet(userKey(hash.ofUser(owner)), id)));
   return { existed, record };
 }
 
@@ -107,11 +112,11 @@ async function lastUsed(kv: KeyValue, id: string): Promise<number | null> {
 async function list(
   { kv, hash }: TokenStoreOptions,
   read: TokenStore['read'],
-  user: string | undefined,
+  owner: string | undefined,
 ): ReturnType<TokenStore['list']> {
-  const index = user === undefined ? ALL : userKey(hash.ofUser(user));
+  const index = owner === undefined ? ALL : userKey(hash.ofUser(owner));
   const ids = await kv.members(index);
-  const userHashes = user === undefined ? await kv.members(LOGIN_USERS) : [hash.ofUser(user)];
+  const userHashes = owner === undefined ? await kv.members(LOGIN_USERS) : [hash.ofUser(owner)];
   const shelves = [...ids.map(shelfOfToken), ...userHashes.map(shelfOfUser)];
   const derived = (await Promise.all(shelves.map((shelf) => kv.get(shelf)))).flatMap(readShelf).map(({ id }) => id);
   const found = await Promise.all([...ids, ...derived].map(read));

@@ -132,6 +132,23 @@ describe('a token of a person', () => {
     );
   });
 
+  it('is found by its subject, whatever the person is called now, and leaves every list when it ends', async () => {
+    const { world, tokens, token, info } = await createPersonWorld();
+    await using _ = world;
+    await tokens.create({ user: 'alice', label: 'by hand', scopes: ['read'] });
+    const renamed = await tokens.create({ ...WISH, user: 'alice.b' });
+    await tokens.derive(token, () => true, HOUR);
+    const idsOf = async (owner: string) => (await tokens.list(owner)).map(({ id, parent }) => parent ?? id).sort();
+    assert.deepEqual(await idsOf(SUBJECT), [info.id, info.id, renamed.info.id].sort());
+    assert.deepEqual(await idsOf('corp:00u2'), []);
+    await tokens.revoke(info.id);
+    await tokens.revoke(renamed.info.id);
+    assert.deepEqual(await tokens.list(SUBJECT), []);
+    const sets = [...new Set(world.store.calls.filter((call) => call.startsWith('add ')).map((call) => call.slice(4)))];
+    const left = await Promise.all(sets.map((key) => world.store.members(key)));
+    assert.ok(!left.flat().includes(info.id) && !left.flat().includes(renamed.info.id));
+  });
+
   it('cannot be made for a local identity of another name', async () => {
     const { world, tokens } = await createPersonWorld();
     await using _ = world;
