@@ -14,13 +14,15 @@ export function openBrowser(): Promise<Browser> {
 export interface Look {
   readonly width: number;
   readonly scheme: 'light' | 'dark';
+  /** Whether axe-core looks too: each width and each scheme once. */
+  readonly checked?: boolean;
 }
 
 export const LOOKS: readonly Look[] = [
-  { width: 1280, scheme: 'light' },
+  { width: 1280, scheme: 'light', checked: true },
   { width: 1280, scheme: 'dark' },
   { width: 400, scheme: 'light' },
-  { width: 400, scheme: 'dark' },
+  { width: 400, scheme: 'dark', checked: true },
 ];
 
 /** What the browser complained of on a page: script errors and everything that the policy stopped. */
@@ -43,4 +45,23 @@ export async function openPage(browser: Browser, { width, scheme }: Look): Promi
     if (message.type() === 'error' || message.type() === 'warning') said.push(`${message.type()}: ${message.text()}`);
   });
   return { page, said };
+}
+
+/** Creates a token through the form. */
+export async function createToken(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/ui/tokens`);
+  await page.fill('#label', 'nightly regression');
+  await page.check('#scopes-submit');
+  await page.click('text=Create token');
+  await page.waitForSelector('#token');
+}
+
+/** Opens two calls of the explorer and sends one. */
+export async function useExplorer(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/ui/api`);
+  await page.click('#operations-vovserver-post-jobs .opblock-summary-control');
+  await page.waitForSelector('#operations-vovserver-post-jobs textarea');
+  await page.click('#operations-vovserver-get-query .opblock-summary-control');
+  await page.click('#operations-vovserver-get-query .execute');
+  await page.waitForSelector('.live-responses-table .response-col_status');
 }

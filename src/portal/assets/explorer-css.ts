@@ -34,6 +34,9 @@ export const EXPLORER_CSS = `.explorer { padding: .25rem 1rem 1rem; }
 .explorer .swagger-ui tr { display: table-row; border: 0; padding: 0; }
 .explorer .swagger-ui :is(td, th) { display: table-cell; border: 0; white-space: normal; }
 .explorer .swagger-ui td::before { content: none; }
+@media (prefers-reduced-motion: reduce) {
+  .explorer .swagger-ui * { transition: none !important; animation: none !important; }
+}
 @media (max-width: 44rem) {
   .explorer .swagger-ui table.parameters, .explorer .swagger-ui table.parameters :is(tbody, tr, td) { display: block; width: auto; }
   .explorer .swagger-ui table.parameters thead { display: none; }
