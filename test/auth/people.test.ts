@@ -234,6 +234,31 @@ describe('signing in again', () => {
   });
 });
 
+describe('a person whose sign-ins overtake each other', () => {
+  it('keeps the name that the later one took back', async () => {
+    await using world = createPeopleWorld();
+    await world.people.admit(ALICE);
+    let overtaken = false;
+    const slow = world.join({
+      kv: {
+        ...world.store,
+        compareAndSet: async (key, expected, next, ttl) => {
+          if (next === null && key.startsWith('binding:user:') && !overtaken) {
+            overtaken = true;
+            await world.people.admit(ALICE);
+          }
+          return world.store.compareAndSet(key, expected, next, ttl);
+        },
+      },
+    });
+    await slow.admit(assertionOf('id-1', 'alicia'));
+    assert.ok(overtaken);
+    assert.equal((await world.people.find('corp:id-1'))?.user, 'alice');
+    const stranger = assertionOf('id-2', 'alice');
+    assert.equal((await refusalOf(() => world.people.admit(stranger))).code, 'GW_IDENTITY_CONFLICT');
+  });
+});
+
 describe('who is remembered', () => {
   it('is the same object while neither record nor rules change', async () => {
     await using world = createPeopleWorld();
