@@ -6,8 +6,10 @@ umask 077
 acl=/run/redis/users.acl
 hash=$(tr -d '\r\n' </run/secrets/redis-password | sha256sum | cut -d ' ' -f 1)
 # INFO tells the client that Redis has loaded its data, TIME is the clock of the scripts. Scripts may only call what their user may call.
+# Without a password nobody is the user `default`. It must not be `off` or restricted: Redis 7.0 reads its append-only file as
+# that user, and drops every transaction that the user may not run.
 cat >"$acl" <<ACL
-user default off
+user default on resetpass ~* &* +@all
 user health on nopass -@all +ping
 user gateway on #$hash ~vovgw:* &vovgw:* -@all +@read +@write +@connection +@pubsub +@scripting +@transaction -@dangerous +info +time
 ACL

@@ -128,7 +128,7 @@ until_is 60 1 query "$calls" && ok "a query is answered" "requests with 200: $(q
   || fail "a query is answered" "$(query 'sum(vovgw_requests_total)')"
 check "TLS level towards vovserver" "$(query 'vovgw_upstream_tls_level')" 3
 ok "its certificate ends in" "$(query 'floor(vovgw_upstream_certificate_remaining_seconds / 86400)') days"
-check "logins at vovserver" "$(query 'sum(vovgw_jwt_logins_total{result="ok"})')" 1
+check "logins at vovserver" "$(query 'sum(vovgw_jwt_logins_total{result="ok"})')" 2
 rules=$(curl --silent "$prometheus/api/v1/rules" | grep -o '"type":"alerting"' | wc -l)
 check "alert rules loaded" "$rules" "$(grep -c 'alert: ' "$root/deploy/alerts.yml")"
 scrape() { dc exec -T gateway node -e 'fetch("http://127.0.0.1:9464/metrics").then(async (r) => process.stdout.write(await r.text()))'; }
@@ -139,10 +139,15 @@ lint_code=$?
 grep -qE "$token|alice|$(cat "$work/secrets/vov-passwords/alice")" "$work/metrics" && fail "no secret or user in the metrics" || ok "no secret or user in the metrics"
 
 # --- restarts ------------------------------------------------------------------------------------------------------
+size() { dc exec -T redis redis-cli --no-auth-warning --user gateway --pass "$(cat "$work/secrets/redis-password")" dbsize | tr -dc 0-9; }
+before=$(size)
 t=$(now)
 dc restart redis >/dev/null 2>&1
 until_is 60 200 as_alice GET /api/v3/project/1/project && ok "the token works after a restart of Redis" "$(since "$t")" \
   || fail "the token works after a restart of Redis" "$(cat "$work/body")"
+after=$(size)
+[ "$before" -gt 10 ] && [ "$((before - after))" -le 2 ] && ok "its keys are still there" "$after of $before" || fail "its keys are still there" "$after of $before"
+check "nothing was dropped while it loaded" "$(dc logs --no-color redis 2>/dev/null | grep -c CRITICAL)" 0
 t=$(now)
 dc restart gateway >/dev/null 2>&1
 until_is 90 healthy health_of gateway || fail "the gateway is healthy again"
