@@ -147,9 +147,11 @@ describe('SAML responses and replicas', () => {
   });
 });
 
+/** Each is tried on the function itself elsewhere; every sixth takes the whole road here. */
 const BAD_TARGETS = readFileSync(new URL('../auth/bad-return-targets.txt', import.meta.url), 'utf8')
   .split('\n')
-  .filter((line) => line !== '' && !line.startsWith('#'));
+  .filter((line) => line !== '' && !line.startsWith('#'))
+  .filter((_, at) => at % 6 === 0);
 
 describe('SAML RelayState and return targets of other hosts', () => {
   let stage: Stage;
