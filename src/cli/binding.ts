@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { AccessTokens, Binding, People } from '../auth/index.ts';
+import type { AccessTokens, Binding, People, Sessions } from '../auth/index.ts';
 import { printable } from '../identity/index.ts';
 import { GatewayError, messageOf } from '../kernel/index.ts';
 import { minute, table } from './table.ts';
@@ -18,6 +18,7 @@ type Print = (text: string) => void;
 export interface OpenPeople extends AsyncDisposable {
   readonly people: Pick<People, 'bindings' | 'release'>;
   readonly tokens: Pick<AccessTokens, 'list' | 'revoke'>;
+  readonly sessions: Pick<Sessions, 'endOthers'>;
 }
 
 /** What the verb needs from outside. */
@@ -83,12 +84,16 @@ async function act(command: Command, opened: OpenPeople, out: Print, err: Print)
   return removed ? 0 : 1;
 }
 
-/** Revoked one by one: otherwise they would come back with the person, who may sign in again under another name. */
-async function remove({ people, tokens }: OpenPeople, user: string): Promise<{ removed: boolean; revoked: number }> {
+/** Tokens and sessions are ended one by one: otherwise they would come back with the person, who may sign in again under another name. */
+async function remove(
+  { people, tokens, sessions }: OpenPeople,
+  user: string,
+): Promise<{ removed: boolean; revoked: number }> {
   const holders = (await people.bindings()).filter((binding) => binding.user === user);
   const theirs = (await tokens.list()).filter(({ subject }) => holders.some((holder) => holder.subject === subject));
   const removed = await people.release(user);
   const ended = removed ? await Promise.all(theirs.map(({ id }) => tokens.revoke(id))) : [];
+  if (removed) for (const { subject } of holders) await sessions.endOthers(subject, null);
   return { removed, revoked: ended.filter((existed) => existed).length };
 }
 

@@ -1,4 +1,4 @@
-import { createPeople } from '../auth/index.ts';
+import { createPeople, createSessions } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../kernel/index.ts';
 import { createRedisKeyValue, createSealer, type KeyValue } from '../platform/index.ts';
@@ -61,15 +61,16 @@ async function openPeople(config: Config, err: Print): Promise<OpenPeople | null
   if (kv === null) return null;
   const decided = decide(config);
   const { sealingKey, previousSealingKey } = config.secrets;
-  const people = createPeople({
-    kv,
-    sealer: createSealer({ current: sealingKey, previous: previousSealingKey }),
-    config: () => config,
-    rules: () => decided.rules,
-    clock: systemClock,
-  });
+  const sealer = createSealer({ current: sealingKey, previous: previousSealingKey });
+  const common = { kv, sealer, config: () => config, clock: systemClock };
+  const people = createPeople({ ...common, rules: () => decided.rules });
+  const sessions = createSessions({ ...common, people, report: { credential: () => undefined } });
   const tokens = wireAccessTokens(kv, () => decided, { clock: systemClock, people });
-  return { people, tokens, [Symbol.asyncDispose]: () => closeBoth(tokens, kv) };
+  const close = async (): Promise<void> => {
+    await sessions[Symbol.asyncDispose]();
+    await closeBoth(tokens, kv);
+  };
+  return { people, tokens, sessions, [Symbol.asyncDispose]: close };
 }
 
 /** Opens by the file that an option names, or where a configuration is looked for. */

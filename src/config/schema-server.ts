@@ -106,5 +106,7 @@ export const secretsSchema = z.strictObject({
   tokenKey: secret()
     .refine((value) => value.reveal().length >= 32, { error: 'must have at least 32 characters' })
     .meta({ minLength: 32, hint: 'Make one with `openssl rand -base64 32`.' })
-    .describe('Key of the keyed hash under which access tokens are stored. Changing it ends every access token.'),
+    .describe(
+      'Key of the keyed hash under which access tokens are stored. Changing it ends every access token and session, and forgets who owns which user name.',
+    ),
 });

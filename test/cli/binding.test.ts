@@ -37,12 +37,14 @@ async function createTerminal() {
   await world.people.admit(assertionOf('id-2', 'bob@corp.example'));
   const auth = createAuthWorld(1, world.store, world.clock);
   const tokens = auth.join({ people: world.people });
+  const ended: string[] = [];
   const opened: (string | undefined)[] = [];
   let closed = 0;
   const deps: BindingDeps = {
     async open(config) {
       opened.push(config);
-      return { people: world.join(), tokens, [Symbol.asyncDispose]: async () => void closed++ };
+      const sessions = { endOthers: async (subject: string) => ended.push(subject) };
+      return { people: world.join(), tokens, sessions, [Symbol.asyncDispose]: async () => void closed++ };
     },
   };
   const type = (line: string, use = deps) =>
@@ -57,6 +59,8 @@ async function createTerminal() {
   return {
     world,
     tokens,
+    /** Subjects whose sessions were ended. */
+    ended,
     type,
     opened,
     closed: () => closed,
@@ -109,6 +113,7 @@ describe('vovgw binding remove', () => {
     ];
     const { out } = await terminal.type('remove alice');
     assert.match(out, /Access tokens revoked: 1\.\n$/);
+    assert.deepEqual(terminal.ended, ['corp:id-1']);
     // Signed in again under another name, the person does not get the old token back.
     await terminal.world.people.admit(assertionOf('id-1', 'alicia'));
     await assert.rejects(async () => terminal.tokens.authenticate(theirs.token.reveal()), {

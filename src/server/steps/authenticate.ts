@@ -50,7 +50,7 @@ export function createAttemptGuard(limiter: Limiter, report: Report): AttemptGua
 
 /** Basic must name the owner: a token under another's name is as wrong as an unknown one. */
 function checkOwner({ username }: PresentedCredential, caller: Caller): Caller {
-  if (username !== null && username !== '' && username !== caller.identity.user) throw invalidToken();
+  if (username !== null && username !== '' && username !== caller.identity.user) throw invalidToken('wrong user');
   return caller;
 }
 
