@@ -2,10 +2,14 @@
 import { parseArgs } from 'node:util';
 import { createFigures } from './figures.ts';
 import { proveCrossing } from './sign-in/crossing.ts';
+import { proveDump } from './sign-in/dump.ts';
 import { proveEndings } from './sign-in/endings.ts';
+import { proveOutage } from './sign-in/outage.ts';
 import { proveReplay } from './sign-in/replay.ts';
+import { proveRotation } from './sign-in/rotation.ts';
 import { createSite } from './sign-in/site.ts';
 import { openStore } from './sign-in/store.ts';
+import { proveSwaps } from './sign-in/swaps.ts';
 
 const { values } = parseArgs({
   options: {
@@ -13,7 +17,11 @@ const { values } = parseArgs({
     endings: { type: 'string', default: '20' },
     people: { type: 'string', default: '12' },
     replays: { type: 'string', default: '3' },
-    parts: { type: 'string', default: 'crossing,endings,replay' },
+    swaps: { type: 'string', default: '4' },
+    sessions: { type: 'string', default: '30' },
+    between: { type: 'string', default: '70' },
+    away: { type: 'string', default: '20' },
+    parts: { type: 'string', default: 'crossing,endings,replay,swaps,dump,rotation,outage' },
   },
 });
 const parts = values.parts.split(',');
@@ -23,4 +31,8 @@ const figures = createFigures(`Sign-in over three replicas behind haproxy, ${val
 if (parts.includes('crossing')) await proveCrossing(site, figures, Number(values['sign-ins']));
 if (parts.includes('endings')) await proveEndings(site, figures, Number(values.endings));
 if (parts.includes('replay')) await proveReplay(site, store, figures, Number(values.replays));
+if (parts.includes('swaps')) await proveSwaps(site, store, figures, Number(values.swaps));
+if (parts.includes('dump')) await proveDump(site, store, figures);
+if (parts.includes('rotation')) await proveRotation(site, figures, Number(values.sessions), Number(values.between));
+if (parts.includes('outage')) await proveOutage(site, figures, Number(values.away));
 figures.print();

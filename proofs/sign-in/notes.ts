@@ -5,7 +5,7 @@ export interface Notes {
 }
 
 /** Shorter texts would be found by chance. */
-const SHORTEST = 10;
+const SHORTEST = 8;
 
 export function createNotes(): Notes {
   const kinds = new Map<string, Set<string>>();
