@@ -26,7 +26,7 @@ function accountsCard(accounts: readonly QueueAccount[], now: number): Markup {
   const row = (account: QueueAccount): Markup => html`<tr><td data-label="Queue">${account.queue}</td>
 <td data-label="Account"><span>${account.account ?? '–'}${account.shared && html` <span class="tag">shared</span>`}</span></td>
 <td data-label="State"><span>${stateLabel(account)}</span></td>
-<td data-label="Meaning"><span>${stateText(account, now)}</span></td></tr>`;
+<td data-label="Meaning"><span>${stateText(account, { now, formBelow: false })}</span></td></tr>`;
   return html`<section class="card" aria-labelledby="accounts"><h2 id="accounts">vovserver account</h2>
 <table><thead><tr><th scope="col">Queue</th><th scope="col">Account</th><th scope="col">State</th><th scope="col">Meaning</th></tr></thead>
 <tbody>${accounts.map(row)}</tbody></table></section>`;

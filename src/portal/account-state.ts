@@ -22,10 +22,15 @@ export function stateLabel({ account, state }: QueueAccount): Markup {
   }
 }
 
-/** How an account stands in a sentence, with what its owner can do. */
-export function stateText({ account, reason, state, mayEnrol }: QueueAccount, now: number): Markup {
+/** How an account stands in a sentence, with what its owner can do. `formBelow`: the form for the password follows. */
+export function stateText(
+  { account, reason, state, mayEnrol }: QueueAccount,
+  { now, formBelow }: { readonly now: number; readonly formBelow: boolean },
+): Markup {
   if (account === null) return html`${reason ?? 'No rule gives you an account.'} The administrator can add a rule.`;
-  const give = html`<a href="/ui/credential">give the gateway the current password</a>`;
+  const give = formBelow
+    ? html`give the current one below`
+    : html`<a href="/ui/credential">give the gateway the current one</a>`;
   switch (state?.kind) {
     case 'signed-in':
       return html`Signed in at vovserver until ${moment(state.until)}; this is renewed by itself while you use it.`;
@@ -33,12 +38,12 @@ export function stateText({ account, reason, state, mayEnrol }: QueueAccount, no
       return html`The gateway has the password and signs in with your next call.`;
     case 'rejected':
       return html`vovserver rejected the password. It is tried again ${distance(state.until, now)}; ${
-        mayEnrol ? html`better ${give}.` : 'the administrator has to correct it.'
+        mayEnrol ? html`or ${give}.` : 'the administrator has to correct it.'
       }`;
     case 'no-password':
       return mayEnrol
-        ? html`The gateway has no password for this account yet: ${give}.`
-        : html`The gateway has no password for this account. Tell the administrator.`;
+        ? html`The gateway has no password of this account yet: ${formBelow ? 'give it below' : html`<a href="/ui/credential">give it</a>`}.`
+        : html`The gateway has no password of this account. Tell the administrator.`;
     default:
       return html`This cannot be told right now${state && html`: ${state.reason}`}.`;
   }

@@ -64,7 +64,7 @@ function queueCard(account: QueueAccount, at: number, csrf: Markup, wrong: Wrong
   return html`<section class="card" aria-labelledby="queue-${at}"><div class="row"><h2 id="queue-${at}">${queue}</h2>${mayEnrol && stateLabel(account)}</div>
 ${
   mayEnrol
-    ? html`<p>${stateText({ ...account, mayEnrol: false }, now)}${enrolledAt !== null && html` You gave the password ${moment(enrolledAt, now)}.`}</p>
+    ? html`<p>${stateText(account, { now, formBelow: true })}${enrolledAt !== null && html` You gave the password ${moment(enrolledAt, now)}.`}</p>
 ${enrolForm(account, at, csrf, wrong)}${enrolledAt !== null && removal(queue, csrf)}`
     : html`<p>${whyNot(account)}</p>`
 }</section>`;

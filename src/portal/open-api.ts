@@ -24,7 +24,7 @@ const QUERY: readonly Json[] = [
   text('where', 'Selection rules, for example STATUSNC==Running.'),
   text('order', 'A field, and DESC for descending.'),
   { name: 'limit', in: 'query', description: 'Rows at most.', schema: { type: 'integer', minimum: 1 }, example: 20 },
-  { name: 'format', in: 'query', schema: { enum: ['json', 'csv', 'csv-noheader'] } },
+  { name: 'format', in: 'query', schema: { type: 'string', enum: ['json', 'csv', 'csv-noheader'] } },
 ];
 
 const LOGIN_BODY = {

@@ -45,7 +45,7 @@ function row(session: Session, info: SessionInfo, now: number): Markup {
   const end = html`<form class="inline" method="post" action="${PATH}/${info.id}/end">${csrfField(session)}
 <button class="small danger">End<span class="hidden"> the session of ${deviceText(info.userAgent)}, ${info.address}</span></button></form>`;
   return html`<tr><td data-label="Browser"><span>${deviceText(info.userAgent)}${own && html` <span class="state ok">this one</span>`}</span></td>
-<td data-label="Address" class="mono">${info.address}</td>
+<td data-label="Address"><span class="mono">${info.address}</span></td>
 <td data-label="Signed in"><span>${moment(info.createdAt)}</span></td>
 <td data-label="Last use"><span>${moment(info.lastUsedAt, now)}</span></td>
 <td data-label="Ends"><span>${moment(info.expiresAt, now)}</span></td>

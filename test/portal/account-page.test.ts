@@ -67,14 +67,18 @@ describe('the state of an account in words', () => {
     [
       'rejected, mine',
       { mayEnrol: true, state: { kind: 'rejected', until: NOW + 15 * 60_000 } },
-      /tried again in 15 minutes; better give the gateway/,
+      /tried again in 15 minutes; or give the gateway the current one/,
     ],
     [
       'rejected, not mine',
       { state: { kind: 'rejected', until: NOW + 10 } },
       /in less than a minute; the administrator has to/,
     ],
-    ['no password, mine', { mayEnrol: true, state: { kind: 'no-password' } }, /no password for this account yet: give/],
+    [
+      'no password, mine',
+      { mayEnrol: true, state: { kind: 'no-password' } },
+      /no password of this account yet: give it/,
+    ],
     ['no password, not mine', { state: { kind: 'no-password' } }, /Tell the administrator/],
     [
       'unknown',

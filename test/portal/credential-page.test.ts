@@ -67,6 +67,14 @@ describe('the page of the vovserver password', () => {
     assert.deepEqual(actions.slice(1), ['/ui/credential/enrol', '/ui/credential/remove']);
   });
 
+  it('says how the account stands, and where to give the password', async () => {
+    const accounts = [OWN, { ...OWN, queue: 'regress', state: { kind: 'rejected', until: NOW + 600_000 } as const }];
+    const page = htmlOf(await get(worldWith({ accounts }), '/ui/credential'));
+    assert.match(page, /no password of this account yet: give it below\./);
+    assert.match(page, /It is tried again in 10 minutes; or give the current one below\./);
+    assert.doesNotMatch(page, /Tell the administrator/);
+  });
+
   it('is in the navigation only where somebody may enrol', async () => {
     assert.match(htmlOf(await get(worldWith(), '/ui/')), /<a href="\/ui\/credential">/);
     assert.doesNotMatch(htmlOf(await get(worldWith({ accounts: [SHARED] }), '/ui/')), /href="\/ui\/credential"/);

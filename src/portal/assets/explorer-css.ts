@@ -1,9 +1,9 @@
 /** Lets the API explorer look like the rest of the portal, with enough contrast in light and dark. */
 export const EXPLORER_CSS = `.explorer { padding: .25rem 1rem 1rem; }
-.explorer .swagger-ui, .explorer .swagger-ui * { font-family: inherit; }
-.explorer .swagger-ui { background: transparent; color: var(--text); }
+.explorer .swagger-ui, .explorer .swagger-ui * { font-family: inherit !important; }
+body .explorer .swagger-ui { background: transparent; color: var(--text); }
 .explorer .swagger-ui :is(code, pre, textarea, .microlight, .opblock-summary-path),
-.explorer .swagger-ui :is(code, pre, .microlight, .opblock-summary-path) * { font-family: var(--mono); }
+.explorer .swagger-ui :is(code, pre, .microlight, .opblock-summary-path) * { font-family: var(--mono) !important; }
 .explorer .swagger-ui .wrapper { max-width: none; padding: 0; }
 .explorer .swagger-ui .opblock-tag { border-color: var(--line); padding-inline: 0; font-size: 1.125rem; }
 .explorer .swagger-ui .opblock { box-shadow: none; }
@@ -22,7 +22,8 @@ export const EXPLORER_CSS = `.explorer { padding: .25rem 1rem 1rem; }
 .explorer .swagger-ui .download-contents { background: #3b4454; color: #fff; }
 .explorer .swagger-ui .headers :is(td, th).header-col, .explorer .swagger-ui .headers .header-col * { color: var(--text); }
 .explorer .swagger-ui .btn { min-height: 2.4rem; box-shadow: none; }
-.explorer .swagger-ui :is(.parameter__name.required::after, .parameter__name.required span) { color: var(--bad); }
+.explorer .swagger-ui .parameters .parameter__name.required::after, .explorer .swagger-ui .parameters .parameter__name.required span,
+.explorer .swagger-ui .opblock .opblock-section-header .opblock-title.parameter__name::after { color: var(--bad); }
 .explorer .swagger-ui :is(.parameter__type, .parameter__in, .prop-type, .prop-format, .response-control-media-type__title,
   .response-control-media-type__accept-message, .parameter__extension, .parameter__deprecated, .opblock-tag small,
   .opblock-tag-section small, .tab li, label, .response-col_links) { color: var(--muted); }
