@@ -27,6 +27,9 @@ export interface RemoteValueOptions<T> {
   readonly onState?: (ready: boolean, fault: string | null) => void;
 }
 
+/** Milliseconds between two attempts while there is nothing at hand: both may be starting at the same time. */
+const FIRST_RETRY_MS = 5_000;
+
 /** Creates it; nothing is read before the first use. One reading at a time, whoever asks. */
 export function createRemoteValue<T>(options: RemoteValueOptions<T>): RemoteValue<T> {
   const { load, clock, freshMs, keepMs, coolDownMs, onState = () => undefined } = options;
@@ -62,8 +65,9 @@ export function createRemoteValue<T>(options: RemoteValueOptions<T>): RemoteValu
     return flight;
   };
   const coolingDown = (): ProviderUnreachable | null => {
-    if (failure === null || !within(failure.at, coolDownMs)) return null;
-    const retryAfter = Math.max(1, Math.ceil((failure.at + coolDownMs - clock.now()) / 1000));
+    const wait = kept === null ? Math.min(FIRST_RETRY_MS, coolDownMs) : coolDownMs;
+    if (failure === null || !within(failure.at, wait)) return null;
+    const retryAfter = Math.max(1, Math.ceil((failure.at + wait - clock.now()) / 1000));
     return new ProviderUnreachable(messageOf(failure.error), { cause: failure.error, retryAfter });
   };
   const readOrKeep = async (): Promise<T> => {

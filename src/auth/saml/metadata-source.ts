@@ -27,6 +27,8 @@ export interface MetadataSourceOptions {
 }
 
 const COOL_DOWN_MS = 30_000;
+/** Between two attempts while there is nothing at hand: both sides may be starting at the same time. */
+const FIRST_RETRY_MS = 5_000;
 /** Even when the metadata wants to be read more often. */
 const SHORTEST_REFRESH_MS = 60_000;
 /** Timers of the platform end at 24 days; nothing here waits longer than this. */
@@ -94,7 +96,8 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
   let stopped = false;
 
   const attempt = async (): Promise<void> => {
-    let wait = COOL_DOWN_MS;
+    const pause = shelf.valid() === null ? FIRST_RETRY_MS : COOL_DOWN_MS;
+    let wait = pause;
     try {
       const read = await options.read();
       shelf.put(read);
@@ -103,7 +106,7 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
     } catch (error) {
       reason = messageOf(error);
     }
-    retryAt = clock.now() + COOL_DOWN_MS;
+    retryAt = clock.now() + pause;
     flight = null;
     if (stopped) return;
     options.onAttempt(reason);
