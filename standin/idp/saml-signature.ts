@@ -4,6 +4,9 @@ import type { SigningKey } from './keys.ts';
 import type { Faults } from './ports.ts';
 import { type Entity, SamlLib } from './samlify.ts';
 
+/** What signs. */
+type PemKey = Pick<SigningKey, 'keyPem' | 'certPem'>;
+
 const RSA_SHA256 = 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256';
 const HASHES: Readonly<Record<string, string>> = {
   [RSA_SHA256]: 'sha256',
@@ -14,7 +17,7 @@ const RESPONSE_PATH = "/*[local-name(.)='Response']";
 
 const bodyOf = (certPem: string): string => certPem.replace(/-----[^-]+-----|\s/g, '');
 
-function sign(xml: string, key: SigningKey, path: string): string {
+function sign(xml: string, key: PemKey, path: string): string {
   return SamlLib.constructSAMLSignature({
     rawSamlMessage: xml,
     referenceTagXPath: path,
@@ -27,7 +30,7 @@ function sign(xml: string, key: SigningKey, path: string): string {
 }
 
 /** Signs metadata; its root gets an ID, which the signature needs. */
-export function signMetadata(xml: string, key: SigningKey): string {
+export function signMetadata(xml: string, key: PemKey): string {
   const named = xml.replace('<EntityDescriptor ', '<EntityDescriptor ID="_metadata" ');
   return SamlLib.constructSAMLSignature({
     rawSamlMessage: named,
@@ -43,7 +46,7 @@ export function signMetadata(xml: string, key: SigningKey): string {
 /** Signs the assertion, encrypts it when asked, then signs the response around it. */
 export async function signResponse(
   xml: string,
-  key: SigningKey,
+  key: PemKey,
   unsigned: Faults['unsigned'],
   encryptFor: { readonly idp: Entity; readonly sp: Entity } | null,
 ): Promise<string> {
@@ -61,7 +64,7 @@ export function redirectUrl(
   name: 'SAMLRequest' | 'SAMLResponse',
   xml: string,
   relayState: string | null,
-  key: SigningKey,
+  key: PemKey,
 ): string {
   const query = [
     [name, deflateRawSync(xml).toString('base64')],

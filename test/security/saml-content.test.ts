@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Attack, describeAttacks } from './saml/attack.ts';
 import { ALICE, CAROL } from './saml/forgery.ts';
+import { createStage } from './saml/genuine.ts';
 import { signAnew } from './saml/signing.ts';
 
 /** What the provider itself says, signed in full: the content alone is wrong. */
@@ -345,7 +346,7 @@ const accounts: readonly Attack[] = [
   ),
 ];
 
-const carol = { person: 'carol' };
+const carol = { stage: createStage, person: 'carol' };
 describeAttacks('SAML status', status, carol);
 describeAttacks('SAML addresses: Destination, Recipient, Audience, Issuer', addresses, carol);
 describeAttacks('SAML times', times, carol);

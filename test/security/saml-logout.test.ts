@@ -59,7 +59,7 @@ describe('SAML logout messages', () => {
     });
 
   const key = () => stage.idp.signingKey();
-  const signed = (xml: string): string => redirectUrl(slo, 'SAMLRequest', xml, 'relay', { ...key(), jwk: {} });
+  const signed = (xml: string): string => redirectUrl(slo, 'SAMLRequest', xml, 'relay', key());
   const query = (fields: Readonly<Record<string, string>>): string => `${slo}?${new URLSearchParams(fields)}`;
   const deflated = (xml: string): string => deflateRawSync(xml).toString('base64');
   const open = (url: string): Promise<Page> => createBrowser().open(url, { follow: false });
@@ -157,7 +157,7 @@ describe('SAML logout messages', () => {
     const facts = { issuer: stage.idp.entityId, destination: slo, now: Date.now(), inResponseTo: '_of-nobody' };
     const xml = logoutResponseXml(facts);
     await assertRefused(await open(query({ SAMLResponse: deflated(xml) })), /sign/i);
-    const url = redirectUrl(slo, 'SAMLResponse', xml, null, { ...key(), jwk: {} });
+    const url = redirectUrl(slo, 'SAMLResponse', xml, null, key());
     await assertRefused(await open(url), /no request of ours$/);
   });
 

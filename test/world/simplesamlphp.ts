@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createSigningKey, PEOPLE, type Person } from '../../standin/idp/index.ts';
+import { createSigningKey, PEOPLE, type Person, type SigningKey } from '../../standin/idp/index.ts';
 import type { Browser, Page } from './browser.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './redis-process.ts';
@@ -42,6 +42,8 @@ export interface SimpleSamlPhp extends AsyncDisposable {
    * (`new_certificate`), then sign with the new one and publish only it.
    */
   rollOver(step: 'announce' | 'switch'): Promise<void>;
+  /** The key that signs at present, PEM, for forgers. */
+  signingKey(): { readonly keyPem: string; readonly certPem: string };
   /** The log so far, for a test that fails. */
   log(): Promise<string>;
   /** Where a person signs out everywhere; the browser ends at `returnTo`. */
@@ -89,10 +91,11 @@ async function makeFolder(): Promise<string> {
   return folder;
 }
 
-async function addKey(folder: string, name: string): Promise<void> {
-  const { keyPem, certPem } = await createSigningKey(`SimpleSAMLphp ${name}`);
-  await writeFile(join(folder, 'cert', `${name}.key`), keyPem);
-  await writeFile(join(folder, 'cert', `${name}.pem`), certPem);
+async function addKey(folder: string, name: string): Promise<SigningKey> {
+  const key = await createSigningKey(`SimpleSAMLphp ${name}`);
+  await writeFile(join(folder, 'cert', `${name}.key`), key.keyPem);
+  await writeFile(join(folder, 'cert', `${name}.pem`), key.certPem);
+  return key;
 }
 
 const running = new Set<ChildProcess>();
@@ -133,8 +136,7 @@ export async function createSimpleSamlPhp(options: Partial<SimpleSamlPhpSettings
     const people = settings.people.map((person) => ({ name: person.name, attributes: attributesFor(person) }));
     return writeSettings(folder, { url, entityId, ...keys, ...settings, people });
   };
-  await addKey(folder, 'first');
-  await addKey(folder, 'second');
+  const [first, second] = [await addKey(folder, 'first'), await addKey(folder, 'second')];
   await write();
   const child = startPhp(folder, port);
   await eventually('SimpleSAMLphp serves its metadata', async () => (await fetch(entityId)).ok);
@@ -150,6 +152,7 @@ export async function createSimpleSamlPhp(options: Partial<SimpleSamlPhpSettings
       keys = step === 'announce' ? { key: 'first', newKey: 'second' } : { key: 'second', newKey: null };
       await write();
     },
+    signingKey: () => (keys.key === 'first' ? first : second),
     log: () => readFile(join(folder, 'log', 'simplesamlphp.log'), 'utf8').catch(() => ''),
     logoutUrl: (returnTo) => `${url}/saml2/idp/SingleLogoutService.php?ReturnTo=${encodeURIComponent(returnTo)}`,
     async [Symbol.asyncDispose]() {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from '../../world/browser.ts';
-import { createStage, type Genuine, type Stage, sessionOf } from './genuine.ts';
+import { type Genuine, type Stage, type StageIdp, sessionOf } from './genuine.ts';
 
 /** One attempt to get in with what was made of a genuine response. */
-export interface Attack {
+export interface Attack<P extends StageIdp = StageIdp> {
   readonly name: string;
   /** What is sent in its place. */
-  readonly forge: (xml: string, stage: Stage) => string | Promise<string>;
+  readonly forge: (xml: string, stage: Stage<P>) => string | Promise<string>;
   /** What the log must say after `saml: failed: `, or after `saml: denied: `. */
   readonly reason: RegExp;
   readonly code?: 'GW_SIGN_IN_FAILED' | 'GW_SIGN_IN_DENIED';
@@ -22,7 +22,7 @@ const OUTCOME = { GW_SIGN_IN_FAILED: 'failed', GW_SIGN_IN_DENIED: 'denied' } as 
 
 /** Asserts that a delivery got no session, the public page of `code` and this reason in the log. */
 export function assertRefused(
-  stage: Stage,
+  stage: Pick<Stage, 'gateway'>,
   genuine: Genuine,
   page: Page,
   { reason, code = 'GW_SIGN_IN_FAILED' }: Pick<Attack, 'reason' | 'code'>,
@@ -39,16 +39,16 @@ export function assertRefused(
 }
 
 /** Runs each attack as a test by name on one stage, and shows at the end that the genuine response still signs in. */
-export function describeAttacks(
+export function describeAttacks<P extends StageIdp>(
   title: string,
-  attacks: readonly Attack[],
-  options: Parameters<typeof createStage>[0] & { readonly person?: string } = {},
+  attacks: readonly Attack<P>[],
+  options: { readonly stage: () => Promise<Stage<P>>; readonly person?: string },
 ): void {
   describe(title, () => {
     const known = new Map<string, string>();
-    let stage: Stage;
+    let stage: Stage<P>;
     before(async () => {
-      stage = await createStage(options);
+      stage = await options.stage();
     });
     after(() => stage[Symbol.asyncDispose]());
     for (const attack of attacks) {

@@ -1,5 +1,5 @@
 import { signResponse } from '../../../standin/idp/saml-signature.ts';
-import type { Stage } from './genuine.ts';
+import type { Stage, StageIdp } from './genuine.ts';
 
 /** Subject of carol, who attacks, and of alice, whom she wants to be. */
 export const CAROL = 'p-c61e07aa';
@@ -36,11 +36,11 @@ export async function withOuter(
   outer: (typeof OUTER)[number],
   xml: string,
   change: (xml: string) => string,
-  stage: Pick<Stage, 'idp'>,
+  stage: Pick<Stage<StageIdp>, 'idp'>,
 ): Promise<string> {
   const signature = signatureOf(xml);
   const bare = change(xml.replace(signature, ''));
   if (outer === 'left as it was') return bare.replace('<samlp:Status>', `${signature}<samlp:Status>`);
   if (outer === 'taken away') return bare;
-  return signResponse(bare, { ...stage.idp.signingKey(), jwk: {} }, 'assertion', null);
+  return signResponse(bare, stage.idp.signingKey(), 'assertion', null);
 }

@@ -2,7 +2,7 @@ import { createHmac, createSign } from 'node:crypto';
 import { createSigningKey, type SigningKey } from '../../../standin/idp/index.ts';
 import { SamlLib } from '../../../standin/idp/samlify.ts';
 import { assertionOf, signatureOf, unsigned } from './forgery.ts';
-import type { Stage } from './genuine.ts';
+import type { Stage, StageIdp } from './genuine.ts';
 
 const DS = 'http://www.w3.org/2000/09/xmldsig#';
 
@@ -26,13 +26,13 @@ export function resignInfo(xml: string, change: (info: string) => string, sign: 
 
 /** By the provider's own key: what is wrong is not the key. */
 export const byProvider =
-  (stage: Pick<Stage, 'idp'>, hash = 'sha256') =>
+  (stage: Pick<Stage<StageIdp>, 'idp'>, hash = 'sha256') =>
   (octets: string): string =>
     createSign(hash).update(octets).sign(stage.idp.signingKey().keyPem, 'base64');
 
 /** HMAC whose secret is the public certificate. */
 export const byHmac =
-  (stage: Pick<Stage, 'idp'>, hash: string) =>
+  (stage: Pick<Stage<StageIdp>, 'idp'>, hash: string) =>
   (octets: string): string =>
     createHmac(hash, stage.idp.signingKey().certPem).update(octets).digest('base64');
 
