@@ -166,7 +166,7 @@ export const ERROR_CODES = {
     title: 'No vovserver credential for this account',
     meaning:
       'The credential source has no password for the account, cannot be read, or vovserver rejected the password.',
-    mend: 'The administrator puts the right password into the credential source; the log names the account.',
+    mend: 'Where people enrol, give or replace your vovserver password under /ui/credential; otherwise the administrator puts it into the credential source. The log names the account.',
   },
   GW_STORE_UNAVAILABLE: {
     status: 503,
