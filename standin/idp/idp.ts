@@ -83,6 +83,9 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
   return (server.address() as AddressInfo).port;
 }
 
+/** Addresses to listen on that are none to go to. */
+const EVERY_ADDRESS = new Set(['0.0.0.0', '::']);
+
 /** What may be turned while it runs. */
 interface Knobs {
   clockOffset: number;
@@ -151,7 +154,7 @@ export async function createIdp(options: IdpOptions = {}): Promise<Idp> {
   const registrations = createRegistrations(options);
   const server = createServer();
   const port = await listen(server, host, options.port ?? 0);
-  const url = options.url ?? `http://${host}:${port}`;
+  const url = options.url ?? `http://${EVERY_ADDRESS.has(host) ? 'localhost' : host}:${port}`;
   const parts = joinHalves({ url, people, faults, keys, registrations, knobs, accessTokenAudience });
   const { oidc, saml } = parts;
   server.on('request', (request, response) => void handle(parts, request, response));

@@ -9,7 +9,7 @@ A demo identity provider with OpenID Connect and SAML and three people: alice, b
 
   --host ADDRESS    listen on this address (127.0.0.1)
   --port N          port (6280; 0 for a free one)
-  --url URL         how browsers and the gateway reach it (http://<host>:<port>)
+  --url URL         how browsers and the gateway reach it (http://<host>:<port>; localhost for 0.0.0.0)
   --gateway URL     public URL of a gateway that may use it; may be repeated
   --reach URL       how this process reaches the gateway, when that differs
   --oidc NAME       name of the OIDC provider in the gateway's configuration (oidc); may be repeated
