@@ -38,6 +38,8 @@ export interface SignatureShape {
   readonly digest: string;
   readonly transforms: readonly string[];
   readonly canonicalization: string;
+  /** Prefixes of the InclusiveNamespaces that some providers write. */
+  readonly prefixes?: readonly string[];
 }
 
 export interface EncryptionShape {
@@ -87,7 +89,12 @@ export function signElement(xml: string, xpath: string, key: SigningKey, shape: 
     signatureAlgorithm: shape.algorithm,
     canonicalizationAlgorithm: shape.canonicalization,
   });
-  signed.addReference({ xpath, transforms: [...shape.transforms], digestAlgorithm: shape.digest });
+  signed.addReference({
+    xpath,
+    transforms: [...shape.transforms],
+    digestAlgorithm: shape.digest,
+    inclusiveNamespacesPrefixList: [...(shape.prefixes ?? [])],
+  });
   signed.computeSignature(xml, {
     prefix: 'ds',
     location: { reference: `${xpath}/*[local-name(.)="Issuer"]`, action: 'after' },

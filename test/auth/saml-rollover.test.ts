@@ -112,3 +112,50 @@ describe('a provider that changes its certificate', () => {
     await world.finish(provider, begun, world.respond(begun, { key: KEYS.nextIdp }));
   });
 });
+
+describe('a gateway that changes its own key', () => {
+  const renewals = (lines: readonly string[], text: string): number =>
+    lines.filter((line) => line.startsWith(text)).length;
+
+  /** Lets the watcher look until it has said this. */
+  const until = (world: Awaited<ReturnType<typeof createSamlWorld>>, text: string): Promise<unknown> =>
+    eventually(text, async () => {
+      await world.clock.advance(2000);
+      return renewals(world.logged, text) > 0;
+    });
+
+  it('signs with the new one and still opens what was encrypted for the one before', async () => {
+    await using world = await createSamlWorld();
+    const previous = {
+      previousKeyFile: `${world.folder}/previous.key`,
+      previousCertFile: `${world.folder}/previous.crt`,
+    };
+    const provider = world.replica(previous);
+    const before = await provider.metadata();
+    const write = (name: string, { keyPem, certPem }: typeof KEYS.sp): Promise<unknown> =>
+      Promise.all([world.file(`${name}.key`, keyPem), world.file(`${name}.crt`, certPem)]);
+    await Promise.all([write('sp', KEYS.stranger), write('previous', KEYS.sp)]);
+    await until(world, 'changed keys are in use');
+    assert.notEqual(await provider.metadata(), before);
+    for (const { certPem } of [KEYS.stranger, KEYS.sp]) {
+      const begun = await world.begin(provider);
+      await world.finish(provider, begun, world.respond(begun, { encryptFor: certPem }));
+    }
+    const begun = await world.begin(provider);
+    const old = world.respond(begun, { encryptFor: KEYS.previousSp.certPem });
+    await assert.rejects(world.finish(provider, begun, old), failsWith('encryption: none of our keys opens it'));
+  });
+
+  it('keeps the last good one while the files do not fit together', async () => {
+    await using world = await createSamlWorld();
+    const provider = world.replica();
+    const before = await provider.metadata();
+    await world.file('sp.key', KEYS.stranger.keyPem);
+    await until(world, 'changed keys cannot be used');
+    assert.equal(await provider.metadata(), before);
+    assert.doesNotMatch(world.logged.join(), /BEGIN/);
+    await world.file('sp.crt', KEYS.stranger.certPem);
+    await until(world, 'changed keys are in use');
+    assert.notEqual(await provider.metadata(), before);
+  });
+});

@@ -120,6 +120,23 @@ describe('a SAML sign-in', () => {
     assert.deepEqual(found.get('__proto__'), ['<p> A']);
   });
 
+  it('takes what Shibboleth signs: typed values whose prefix the signature includes', async () => {
+    await using world = await createSamlWorld();
+    const provider = world.replica();
+    const begun = await world.begin(provider);
+    const typed = (xml: string): string =>
+      xml
+        .replace('<saml:Assertion', '<saml:Assertion xmlns:xs="http://www.w3.org/2001/XMLSchema"')
+        .replaceAll(
+          '<saml:AttributeValue>',
+          '<saml:AttributeValue xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">',
+        );
+    const response = world.respond(begun, { assertion: typed, signature: { ...SIGNATURE, prefixes: ['xs'] } });
+    assert.match(Buffer.from(response, 'base64').toString(), /InclusiveNamespaces [^>]*PrefixList="xs"/);
+    const { assertion } = await world.finish(provider, begun, response);
+    assert.deepEqual(assertion.attributes.uid, ['alice']);
+  });
+
   it('does without a NameID', async () => {
     await using world = await createSamlWorld();
     const provider = world.replica();

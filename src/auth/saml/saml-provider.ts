@@ -9,17 +9,17 @@ import type { AssertionFacts } from './assertion.ts';
 import { NAME_ID } from './attributes.ts';
 import { SamlFault, UnknownSigner } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
-import { type OwnKeys, readOwnKeys, readTrusted } from './keys.ts';
+import { type OwnKeys, readTrusted } from './keys.ts';
 import { type Parties, postRequest, redirectRequest } from './library.ts';
 import { type LogoutMessage, type LogoutParts, startLogout, takeLogoutMessage } from './logout.ts';
 import { newId } from './logout-messages.ts';
 import { type Message, oneValue, readPosted } from './message.ts';
 import { fetchMetadata } from './metadata-fetch.ts';
 import { createMetadataSource, type MetadataSource } from './metadata-source.ts';
-import { createRequestIds } from './request-ids.ts';
+import { createOwnSide } from './own-side.ts';
 import { checkShape, claimedRequest, readResponse, verifyResponse } from './response.ts';
 import { providerSession } from './session-keys.ts';
-import { type OwnAddresses, spMetadata } from './sp-metadata.ts';
+import type { OwnAddresses } from './sp-metadata.ts';
 import { createVerifier, type Verifier } from './verifier.ts';
 
 export interface SamlProviderOptions {
@@ -191,28 +191,30 @@ async function finish(parts: Parts, request: WebRequest): Promise<SignedIn> {
 
 /** A SAML 2.0 identity provider. Throws TlsFileError when the gateway's key files cannot be used. */
 export function createSamlProvider(options: SamlProviderOptions): Provider {
-  const { config, clock, usedOnce } = options;
-  const keys = readOwnKeys(config);
+  const { config, clock, usedOnce, report } = options;
   const addresses = addressesOf(config, options.publicUrl);
+  const side = createOwnSide({ config, addresses, clock, log: report.log });
   const verifier = options.verifier ?? createVerifier(clock);
   const source = createSource(options, verifier);
-  const signedMetadata = Promise.resolve(spMetadata(addresses, keys, config.nameIdFormat));
-  const own = { key: keys.current.pem, certificate: keys.current.certificate.toString() };
-  const parties = { config, addresses, own };
-  const ids = createRequestIds(keys.current.key);
-  const shared = { name: config.name, addresses, keys, ids, verifier, usedOnce, clock };
-  const logoutParts: LogoutParts = { ...shared, skew: config.clockSkew };
-  const parts: Parts = { options, source, verifier, keys, parties };
+  const parts = (): Parts => {
+    const { keys } = side.now();
+    const own = { key: keys.current.pem, certificate: keys.current.certificate.toString() };
+    return { options, source, verifier, keys, parties: { config, addresses, own } };
+  };
+  const logoutParts = (): LogoutParts => {
+    const { keys, ids } = side.now();
+    return { name: config.name, addresses, keys, ids, verifier, usedOnce, clock, skew: config.clockSkew };
+  };
 
   return {
     name: config.name,
     label: config.label ?? config.name,
     type: 'saml',
-    begin: (request, returnTo) => begin(parts, request, returnTo),
-    finish: (request) => refusing(() => finish(parts, request)),
+    begin: (request, returnTo) => begin(parts(), request, returnTo),
+    finish: (request) => refusing(() => finish(parts(), request)),
     async logout({ providerSession: session }) {
       try {
-        return startLogout(logoutParts, await source.current(), session);
+        return startLogout(logoutParts(), await source.current(), session);
       } catch (error) {
         // The session here has ended; that the provider's cannot be ended now is no reason to fail.
         if (error instanceof GatewayError && error.code === 'GW_PROVIDER_UNAVAILABLE') return null;
@@ -222,11 +224,12 @@ export function createSamlProvider(options: SamlProviderOptions): Provider {
     takeLogout: (request, endSessions) =>
       refusing(async () => {
         const message = logoutMessage(request);
-        return withSigners(source, (idp) => takeLogoutMessage(logoutParts, idp, message, endSessions));
+        return withSigners(source, (idp) => takeLogoutMessage(logoutParts(), idp, message, endSessions));
       }),
-    metadata: () => signedMetadata,
+    metadata: async () => side.now().metadata,
     state: () => source.state(),
     async [Symbol.asyncDispose]() {
+      side[Symbol.dispose]();
       if (options.verifier === undefined) await verifier[Symbol.asyncDispose]();
       await source[Symbol.asyncDispose]();
     },

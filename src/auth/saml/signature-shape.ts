@@ -30,16 +30,22 @@ function algorithmOf(element: XmlElement): string {
   return algorithm;
 }
 
+/** A transform with at most InclusiveNamespaces inside, which some signers write into the enveloped one too. */
+function checkTransform(transform: XmlElement | undefined, algorithm: string): void {
+  const refused = new SamlFault('a transform that is not allowed');
+  if (transform === undefined || required(transform, 'Algorithm') !== algorithm) throw refused;
+  const [prefixes, ...more] = transform.children;
+  if (transform.text.trim() !== '' || more.length > 0) throw refused;
+  if (prefixes === undefined) return;
+  const known = prefixes.namespace === NS.exclusive && prefixes.name === 'InclusiveNamespaces';
+  if (!known || textOf(prefixes) !== '') throw refused;
+}
+
 function checkTransforms(transforms: XmlElement): void {
   checkChildren(transforms, ['Transform', 'Transform']);
   const [enveloped, canonical] = transforms.children;
-  if (enveloped === undefined || canonical === undefined || algorithmOf(enveloped) !== ENVELOPED)
-    throw new SamlFault('a transform that is not allowed');
-  if (required(canonical, 'Algorithm') !== EXCLUSIVE_C14N) throw new SamlFault('a transform that is not allowed');
-  const [prefixes, ...more] = canonical.children;
-  if (prefixes === undefined) return;
-  const known = prefixes.namespace === NS.exclusive && prefixes.name === 'InclusiveNamespaces';
-  if (!known || more.length > 0 || textOf(prefixes) !== '') throw new SamlFault('a transform that is not allowed');
+  checkTransform(enveloped, ENVELOPED);
+  checkTransform(canonical, EXCLUSIVE_C14N);
 }
 
 function checkReference(reference: XmlElement, id: string, algorithms: Algorithms): void {
