@@ -17,6 +17,8 @@ export interface SamlGatewayOptions {
   readonly redisPort?: number;
   /** Entries of further SAML providers, over the same defaults. */
   readonly others?: readonly Section[];
+  /** Entries of OIDC providers. */
+  readonly oidc?: readonly Section[];
 }
 
 /** A gateway whose first provider is called `saml`. */
@@ -57,7 +59,8 @@ export async function createSamlGateway(options: SamlGatewayOptions): Promise<Sa
     groups: { attribute: 'groups' },
   };
   const first = { ...defaults, name: 'saml', metadataUrl: options.metadataUrl, ...options.provider };
-  const providers = [first, ...(options.others ?? []).map((other) => ({ ...defaults, ...other }))];
+  const saml = [first, ...(options.others ?? []).map((other) => ({ ...defaults, ...other }))];
+  const providers = [...saml, ...(options.oidc ?? [])];
   const { redisPort } = options;
   const boot = (at: number): Promise<World> =>
     createWorld({
