@@ -94,10 +94,17 @@ function operation({ method, template, class: cls, summary }: ApiRoute): Json {
   };
 }
 
-function apiPaths(routes: readonly ApiRoute[]): Record<string, Record<string, Json>> {
+/** Paths that differ in the names of their variables only are one path for OpenAPI; the first spelling counts. */
+const shapeOf = (template: string): string => template.replace(/\{[^}]+\}/g, '{}');
+
+function apiPaths(routes: readonly ApiRoute[]): Readonly<Record<string, Readonly<Record<string, Json>>>> {
+  const spelling = new Map<string, string>();
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of routes) {
-    paths[route.template] = { ...paths[route.template], [route.method.toLowerCase()]: operation(route) };
+    const template = spelling.get(shapeOf(route.template)) ?? route.template;
+    spelling.set(shapeOf(template), template);
+    // A known route that the administrator lists again stays as it is known.
+    paths[template] = { [route.method.toLowerCase()]: operation({ ...route, template }), ...paths[template] };
   }
   return paths;
 }

@@ -75,16 +75,23 @@ const expected = (said: string): boolean => /the server responded with a status 
 describe('the portal in Chromium', { timeout: 60_000 }, () => {
   let browser: Browser;
   let server: PortalServer;
+  let page: Page;
+  let said: string[];
   before(async () => {
     browser = await openBrowser();
     server = await servePortal(fullWorld());
+    ({ page, said } = await openPage(browser, { width: 1280, scheme: 'light' }));
   });
   after(async () => {
     await browser.close();
     await server[Symbol.asyncDispose]();
   });
 
-  const shoot = async (page: Page, name: string, { width, scheme }: Look): Promise<void> => {
+  const show = async ({ width, scheme }: Look): Promise<void> => {
+    await page.setViewportSize({ width, height: 800 });
+    await page.emulateMedia({ colorScheme: scheme });
+  };
+  const shoot = async (name: string, { width, scheme }: Look): Promise<void> => {
     if (SHOTS === undefined) return;
     mkdirSync(SHOTS, { recursive: true });
     await page.screenshot({ path: join(SHOTS, `${name}-${width}-${scheme}.png`), fullPage: true });
@@ -92,30 +99,29 @@ describe('the portal in Chromium', { timeout: 60_000 }, () => {
 
   for (const [name, visit] of Object.entries(VISITS)) {
     it(`${name}: nothing serious in light and dark, nothing blocked, nothing cut off at 1280 and 400 px`, async () => {
-      const { page, said } = await openPage(browser, { width: 1280, scheme: 'light' });
+      said.length = 0;
+      await show({ width: 1280, scheme: 'light' });
       await visit(page, server.url);
       for (const look of LOOKS) {
-        await page.setViewportSize({ width: look.width, height: 800 });
-        await page.emulateMedia({ colorScheme: look.scheme });
+        await show(look);
         assert.equal(await overflow(page), 0, `${look.width} px`);
-        await shoot(page, name, look);
+        await shoot(name, look);
         if (look.checked) assert.deepEqual(await findingsOf(page), [], `${look.width} px, ${look.scheme}`);
       }
       assert.deepEqual(
         said.filter((line) => !expected(line)),
         [],
       );
-      await page.context().close();
     });
   }
 
   it('the check itself finds what is wrong', async () => {
-    const { page } = await openPage(browser, { width: 400, scheme: 'light' });
+    await show({ width: 400, scheme: 'light' });
+    await page.goto('about:blank');
     await page.setContent('<img src="x"><p style="width: 900px; color: #ccc">pale and wide</p>');
     const found = (await findingsOf(page)).join('\n');
     assert.match(found, /image-alt/);
     assert.match(found, /color-contrast/);
     assert.ok((await overflow(page)) > 0);
-    await page.context().close();
   });
 });

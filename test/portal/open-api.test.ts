@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { createRouteTable, decideRoute } from '../../src/access/index.ts';
+import { createRouteTable, decideRoute, describeRoutes } from '../../src/access/index.ts';
 import { openApiDocument } from '../../src/portal/index.ts';
 import { documentSchema } from './open-api-schema.ts';
 import { ALICE, API_ROUTES, callerOf, createPortalWorld, get, portalConfig } from './portal-world.ts';
@@ -167,6 +167,28 @@ describe('the OpenAPI document', () => {
     const more = openApiDocument([...API_ROUTES, extra], { version: '1', secure: true });
     const added = (more.paths as typeof paths)['/api/v3/sets/{id}']?.delete;
     assert.equal(added?.operationId, 'delete-sets-id');
+  });
+
+  it('of the gateway’s own route table has the structure too', () => {
+    const real = openApiDocument(describeRoutes([]), { version: '1.2.3', secure: true });
+    const validate = new Ajv2020({ strict: false, allErrors: true, validateFormats: false }).compile(documentSchema);
+    assert.equal(validate(real), true, JSON.stringify(validate.errors, null, 1));
+    assert.ok(Object.keys(real.paths as object).length > 10);
+  });
+
+  it('keeps a known route as it is known when it is opened once more, under whatever names of variables', () => {
+    const template = '/api/v3/jobs/{number}';
+    const again = [
+      { method: 'DELETE', template, class: 'read', summary: 'Opened here' },
+      { method: 'POST', template, class: 'submit', summary: 'Opened here' },
+    ] as const;
+    const found = openApiDocument([...API_ROUTES, ...again], { version: '1', secure: true }).paths as typeof paths;
+    assert.equal(found[template], undefined);
+    assert.deepEqual(found['/api/v3/jobs/{id}']?.delete, paths['/api/v3/jobs/{id}']?.delete);
+    assert.deepEqual(
+      found['/api/v3/jobs/{id}']?.post?.parameters?.map(({ name }) => name),
+      ['id'],
+    );
   });
 
   it('describes GET /gateway/v1/me as it answers', async () => {

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { gatewayUrl, queueUrls, tokenLines } from '../../src/portal/token-lines.ts';
+import { portalConfig, TOKEN_TEXT, webRequest } from './portal-world.ts';
+
+const URL_OF_IT = 'https://gateway.example.com:8443';
+
+/** The text of one block. */
+function blockOf(id: string, { url = URL_OF_IT, user = 'alice', account = 'alice' as string | null } = {}): string {
+  const found = tokenLines(url, user, account, TOKEN_TEXT).find((lines) => lines.id === `lines-${id}`);
+  assert.ok(found);
+  return found.text;
+}
+
+/** Runs lines in a POSIX shell that has nothing but what they set, and gives what the last command printed. */
+const shell = (lines: string, last: string): string =>
+  execFileSync('/bin/sh', ['-eu', '-c', `${lines}\n${last}`], { env: { PATH: '/usr/bin:/bin' }, encoding: 'utf8' });
+
+describe('the lines for a shell', () => {
+  it('set the URL and the token', () => {
+    assert.equal(shell(blockOf('env'), 'printf "%s|%s" "$NC_URL" "$VOVGW_TOKEN"'), `${URL_OF_IT}|${TOKEN_TEXT}`);
+  });
+
+  it('call curl with the token in the header and the whole query in one argument', () => {
+    const curl = 'curl() { for argument in "$@"; do printf "[%s]" "$argument"; done; }';
+    const printed = shell(`${blockOf('env')}\n${curl}`, blockOf('curl'));
+    assert.equal(
+      printed,
+      `[-H][Authorization: Bearer ${TOKEN_TEXT}][${URL_OF_IT}/api/v3/query?select=id,statusnc,command&from=System:User:alice&limit=20]`,
+    );
+  });
+
+  it('give the vendor’s scripts the URL and the user name', () => {
+    const python = 'python3() { printf "%s %s %s" "$NC_URL" "$USER" "$1"; }';
+    const lines = blockOf('vendor', { user: 'alice@corp' });
+    assert.equal(shell(python, lines), `${URL_OF_IT} alice@corp nc_list.py`);
+  });
+
+  it('take any URL and user name as they are, whatever a shell would make of them', () => {
+    const tricky = fc.string({ unit: fc.constantFrom(...'ab $`"\'\\;&|<>(){}*?~#!\n\t=') });
+    fc.assert(
+      fc.property(tricky, tricky, (url, user) => {
+        const lines = blockOf('vendor', { url, user }).replace(/\npython3 nc_list\.py$/, '');
+        assert.equal(shell(lines, 'printf "%s|%s" "$NC_URL" "$USER"'), `${url}|${user}`);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('ask for the jobs of the vovserver account, which may have another name', () => {
+    assert.match(blockOf('curl', { user: 'alice@corp', account: 'al' }), /System:User:al&/);
+    assert.match(blockOf('python', { user: 'alice@corp', account: null }), /System:User:alice%40corp&/);
+  });
+});
+
+describe('the lines for Python', () => {
+  it('are a program that asks the vendor’s module for the jobs', () => {
+    const module = [
+      'class VOVRestV3:',
+      '    def authorize(self, url, password): print(url, password)',
+      '    def submitRequest(self, method, url): print(method, url); return "[1]"',
+    ].join('\n');
+    const load = `import sys, types\nfake = types.ModuleType("vov_rest_v3")\nexec(${JSON.stringify(module)}, fake.__dict__)\nsys.modules["vov_rest_v3"] = fake\n`;
+    const env = { PATH: '/usr/bin:/bin', NC_URL: URL_OF_IT, VOVGW_TOKEN: TOKEN_TEXT };
+    const printed = execFileSync('python3', ['-c', load + blockOf('python')], { env, encoding: 'utf8' });
+    assert.deepEqual(printed.trim().split('\n'), [
+      `${URL_OF_IT} ${TOKEN_TEXT}`,
+      `GET ${URL_OF_IT}/api/v3/query?select=id,statusnc,command&from=System:User:alice&limit=20`,
+      '[',
+      '  1',
+      ']',
+    ]);
+  });
+
+  it('do not hold the token itself: a program is kept and shared', () => {
+    assert.equal(blockOf('python').includes(TOKEN_TEXT), false);
+    assert.equal(blockOf('curl').includes(TOKEN_TEXT), false);
+  });
+});
+
+describe('the URL of the gateway', () => {
+  const queues = [{ name: 'nightly', urls: ['https://vov.example.com:6330'] }];
+  const config = (publicUrl?: string) => portalConfig({ server: { host: '127.0.0.1', publicUrl }, queues });
+
+  it('is the configured one, as an origin', () => {
+    assert.equal(gatewayUrl(config('https://GW.example.com:443/'), webRequest('GET', '/')), 'https://gw.example.com');
+  });
+
+  it('is that of the request when none is configured', () => {
+    assert.equal(gatewayUrl(config(), webRequest('GET', '/')), 'http://gateway.local:9000');
+    const request = webRequest('GET', '/');
+    Object.assign(request.raw.socket, { encrypted: true });
+    assert.equal(gatewayUrl(config(), request), 'https://gateway.local:9000');
+  });
+});
+
+describe('the URLs of the queues', () => {
+  it('have the host or the port of their own', () => {
+    const urls = ['https://vov.example.com:6330'];
+    const config = portalConfig({
+      queues: [
+        { name: 'first', urls, hosts: ['first.example.com'] },
+        { name: 'by-host', urls, hosts: ['two.example.com', 'other.example.com'] },
+        { name: 'by-port', urls, port: 9443 },
+      ],
+    });
+    assert.deepEqual(queueUrls(config, URL_OF_IT), [
+      { queue: 'first', url: URL_OF_IT },
+      { queue: 'by-host', url: 'https://two.example.com:8443' },
+      { queue: 'by-port', url: 'https://gateway.example.com:9443' },
+    ]);
+  });
+});
