@@ -14,7 +14,7 @@ export const escapeText = (text: string): string => text.replace(/[&<>"']/g, (si
 const STYLE = `:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:28rem;margin:3rem auto;padding:0 1rem}
 h1{font-size:1.4rem}button{font:inherit;display:block;width:100%;text-align:left;padding:.6rem .9rem;margin:.5rem 0;border:1px solid;
 border-radius:.4rem;background:none;color:inherit;cursor:pointer}button:focus-visible,input:focus-visible{outline:3px solid #2563eb;outline-offset:2px}
-input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem}small{display:block}.demo{border-left:.3rem solid #d97706;padding-left:.8rem}`;
+input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem}small{display:block}a{color:inherit}.demo{border-left:.3rem solid #d97706;padding-left:.8rem}`;
 
 const page = (title: string, body: string): string => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
