@@ -6,8 +6,6 @@ export const NS = {
   signature: 'http://www.w3.org/2000/09/xmldsig#',
   signature11: 'http://www.w3.org/2009/xmldsig11#',
   encryption: 'http://www.w3.org/2001/04/xmlenc#',
-  exclusive: 'http://www.w3.org/2001/10/xml-exc-c14n#',
-  instance: 'http://www.w3.org/2001/XMLSchema-instance',
 } as const;
 
 export const BINDING = {

@@ -30,14 +30,14 @@ function algorithmOf(element: XmlElement): string {
   return algorithm;
 }
 
-/** A transform with at most InclusiveNamespaces inside, which some signers write into the enveloped one too. */
+/** With at most InclusiveNamespaces inside; xml-crypto as a signer writes it into both, each in the transform's own namespace. */
 function checkTransform(transform: XmlElement | undefined, algorithm: string): void {
   const refused = new SamlFault('a transform that is not allowed');
   if (transform === undefined || required(transform, 'Algorithm') !== algorithm) throw refused;
   const [prefixes, ...more] = transform.children;
   if (transform.text.trim() !== '' || more.length > 0) throw refused;
   if (prefixes === undefined) return;
-  const known = prefixes.namespace === NS.exclusive && prefixes.name === 'InclusiveNamespaces';
+  const known = prefixes.namespace === algorithm && prefixes.name === 'InclusiveNamespaces';
   if (!known || textOf(prefixes) !== '') throw refused;
 }
 
