@@ -232,6 +232,14 @@ describe('a new token', () => {
     assert.doesNotMatch(page, new RegExp(TOKEN_TEXT));
   });
 
+  it('is made once by a form that is sent many times at once', async () => {
+    const world = createPortalWorld();
+    const once = fieldValue(htmlOf(await get(world, '/ui/tokens')), 'once') ?? '';
+    const answers = await Promise.all([1, 2, 3, 4].map(() => post(world, '/ui/tokens', { ...GOOD, once })));
+    assert.equal(world.state.created.length, 1);
+    assert.deepEqual(answers.map(({ kind }) => kind).sort(), ['page', 'redirect', 'redirect', 'redirect']);
+  });
+
   it('is not hindered by a form that another session used', async () => {
     const world = createPortalWorld();
     const { once } = await create(world);
