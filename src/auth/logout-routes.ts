@@ -119,8 +119,8 @@ function backchannelRoute(options: LogoutRoutesOptions): WebRoute {
     async handle(request) {
       const provider = namedProvider(options.providers, 'oidc', request);
       try {
-        await takeLogout(provider, request, options);
-        return { kind: 'json', body: {} };
+        // The provider's own answer: it may be a refusal.
+        return toAnswer(await takeLogout(provider, request, options), options.pages);
       } catch {
         const body = { error: 'invalid_request', error_description: 'The logout token was not accepted.' };
         return { kind: 'json', status: 400, body };

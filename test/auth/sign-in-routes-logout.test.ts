@@ -175,11 +175,23 @@ describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
     await using world = await createSignInWorld();
     const { cookie } = await openAt(world, 'cloud', ALICE, 'a');
     const answer = await world.call(line, { form: new URLSearchParams({ key: 'a' }) });
-    assert.ok(answer.kind === 'json');
+    assert.equal(answer.kind, 'empty');
     assert.equal(answer.status ?? 200, 200);
     assert.equal(answer.headers?.['Cache-Control'], 'no-store');
     assert.equal(await world.sessions.first.find(cookie), null);
     assert.match(world.logged.join('\n'), /an identity provider ended sessions .*"count":1/);
+  });
+
+  it('answers what the provider answers, which may be a refusal', async () => {
+    await using world = await createSignInWorld();
+    const { cookie } = await openAt(world, 'cloud', ALICE, 'a');
+    const refusal = { kind: 'json', status: 400, body: { error: 'invalid_request' } } as const;
+    world.cloud.onLogoutMessage = async () => ({ ended: [], answer: refusal });
+    const answer = await world.call(line, { form: new URLSearchParams({ key: 'a' }) });
+    assert.ok(answer.kind === 'json');
+    assert.deepEqual([answer.status, answer.body], [400, { error: 'invalid_request' }]);
+    assert.equal(answer.headers?.['Cache-Control'], 'no-store');
+    assert.ok(await world.sessions.first.find(cookie));
   });
 
   it('answers 400 in JSON for a token that is refused and for a logout that failed', async () => {

@@ -48,7 +48,8 @@ export function fakeProvider({ name, type, label }: ProviderConfig, flows: Flows
     onLogoutMessage: async (request, endSessions) => {
       const ended = request.form.getAll('key').concat(request.query.getAll('key'));
       await endSessions(ended);
-      return { ended, answer: { kind: 'redirect', location: `${away}/logout-done` } };
+      const done = { kind: 'redirect', location: `${away}/logout-done` } as const;
+      return { ended, answer: type === 'saml' ? done : { kind: 'empty', status: 200 } };
     },
     async begin(request, returnTo) {
       const flow = await flows.start(request, { provider: name, returnTo, facts: {} });
