@@ -41,7 +41,9 @@ const { folder, names } = await layOutPrograms('python-module', module);
 await writeFile(join(folder, 'long_run.py'), LONG_RUN);
 
 await using stage = await setStage();
-await using standin = await startStandin(['--users', `${USER}:${PASSWORD}`, '--jwt-life', `${JWT_LIFE_SECONDS}s`]);
+await using standin = await startStandin([
+  ...['--transport', 'https-ca', '--users', `${USER}:${PASSWORD}`, '--jwt-life', `${JWT_LIFE_SECONDS}s`],
+]);
 await stage.setPassword(USER, PASSWORD);
 const [authority, stranger] = [await createAuthority(), await createAuthority('Stranger')];
 const leaf = await authority.leaf();
@@ -55,7 +57,7 @@ const ca = await file('ca.pem', authority.certPem);
 const wrongCa = await file('stranger.pem', stranger.certPem);
 const gateway = await stage.gateway({
   server: { tls },
-  queues: [{ name: 'vnc', urls: [standin.url], allowInsecure: true }],
+  queues: [{ name: 'vnc', urls: [standin.url], tls: { verify: 'ca', caFile: join(standin.certDir, 'ca.pem') } }],
   accessTokens: { derivedLife: `${DERIVED_SECONDS}s` },
   limits: { mode: 'off' },
 });
