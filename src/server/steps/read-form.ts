@@ -9,12 +9,24 @@ const FORM_BYTES = 65_536;
 /** A SAML response of 128 KiB in base64 and percent-encoding. */
 const CALLBACK_BYTES = 524_288;
 const FORM = 'application/x-www-form-urlencoded';
+/** More than any form of ours or of a provider has: parsing takes time for each field, however small. */
+const FIELDS = 200;
 const EMPTY = Buffer.alloc(0);
 
 function checkCsrf(session: Session, form: URLSearchParams): void {
   const [given, expected] = [Buffer.from(form.get('csrf') ?? ''), Buffer.from(session.csrf)];
   if (given.length === expected.length && timingSafeEqual(given, expected)) return;
   throw new GatewayError('GW_CROSS_SITE', 'The form is not of this session; open the page again.');
+}
+
+function parseForm(body: Buffer): URLSearchParams {
+  const text = body.toString('utf8');
+  let at = -1;
+  for (let fields = 0; fields < FIELDS; fields++) {
+    at = text.indexOf('&', at + 1);
+    if (at === -1) return new URLSearchParams(text);
+  }
+  throw new GatewayError('GW_BAD_BODY', `The form may have ${FIELDS} fields.`);
 }
 
 async function bodyOf(scope: Scope): Promise<Buffer> {
@@ -42,7 +54,7 @@ function requestOf(
     path: scope.path,
     params,
     query: new URLSearchParams(query === -1 ? '' : meta.target.slice(query + 1)),
-    form: new URLSearchParams(isForm ? body.toString('utf8') : ''),
+    form: parseForm(isForm ? body : EMPTY),
     body: isForm ? EMPTY : body,
     contentType,
     cookies,
