@@ -52,7 +52,7 @@ export const identitySchema = z.strictObject({
   roles: z
     .strictObject({
       operator: holders.prefault({}).describe('May see whose job and token is whose.'),
-      admin: holders.prefault({}).describe('May also end the tokens and sessions of others.'),
+      admin: holders.prefault({}).describe('May also end the access tokens of others.'),
     })
     .prefault({})
     .describe('Who is more than a user.'),
