@@ -36,7 +36,8 @@ export interface TokenStoreOptions {
 
 const recordKey = (id: string): string => `token:{${id}}`;
 const usedKey = (id: string): string => `token:{${id}}:used`;
-const sealOf = (id: string): string => `token:${id}`;
+const aadOf = (id: string): string => `token:${id}`;
+const sealOf = (sealer: Sealer, record: TokenRecord): string => sealer.seal(encodeRecord(record), aadOf(record.id));
 const userKey = (userHash: string): string => `tokens:user:{${userHash}}`;
 const shelfOfToken = (id: string): string => `token:{${id}}:derived`;
 const shelfOfUser = (userHash: string): string => `tokens:user:{${userHash}}:derived`;
@@ -47,15 +48,18 @@ export function createTokenStore(options: TokenStoreOptions): TokenStore {
   const read = async (id: string): Promise<TokenRecord | null> => {
     const sealed = await kv.get(recordKey(id));
     if (sealed === null) return null;
-    const text = sealer.open(sealed, sealOf(id));
+    const text = sealer.open(sealed, aadOf(id));
     const record = text === null ? null : decodeRecord(id, text);
     if (record === null) {
       options.report?.log.warn({ event: 'token_unreadable', token_id: id }, 'a stored access token cannot be opened');
-    }
+    } else if (!sealer.isCurrent(sealed)) await reseal(sealed, record);
     return record;
   };
+  // Only one previous key opens: what is read follows the rotation. Left for the next time when it fails.
+  const reseal = (sealed: string, record: TokenRecord): Promise<boolean> =>
+    kv.compareAndSet(recordKey(record.id), sealed, sealOf(sealer, record), lifeOf(record, now())).catch(() => false);
   const write = (record: TokenRecord): Promise<boolean> =>
-    kv.set(recordKey(record.id), sealer.seal(encodeRecord(record), sealOf(record.id)), lifeOf(record, now()));
+    kv.set(recordKey(record.id), sealOf(sealer, record), lifeOf(record, now()));
   return {
     read,
     async add(record) {
@@ -97,7 +101,7 @@ async function remove({ kv, sealer, hash }: TokenStoreOptions, id: string): Retu
   const derived = readShelf(await kv.get(shelfOfToken(id)));
   await Promise.all(derived.map((entry) => kv.delete(recordKey(entry.id))));
   await Promise.all([kv.delete(shelfOfToken(id)), kv.delete(usedKey(id)), kv.removeFromSet(ALL, id)]);
-  const text = sealed === null ? null : sealer.open(sealed, sealOf(id));
+  const text = sealed === null ? null : sealer.open(sealed, aadOf(id));
   const record = text === null ? null : decodeRecord(id, text);
   const owners = record === null ? [] : ownersOf(record);
   await Promise.all(owners.map((owner) => kv.removeFromSet(userKey(hash.ofUser(owner)), id)));

@@ -102,7 +102,11 @@ const key32 = () =>
 
 export const secretsSchema = z.strictObject({
   sealingKey: key32().describe('Key that seals JWTs and sessions in Redis: 32 random bytes in base64.'),
-  previousSealingKey: key32().optional().describe('The key before the last rotation: still opens, never seals.'),
+  previousSealingKey: key32()
+    .optional()
+    .describe(
+      'A second key that opens and never seals. To change the key: put the new one here on every replica, then let the two change places; the old one may go when everything was used since, or listed by `vovgw token list` and `vovgw binding list`.',
+    ),
   tokenKey: secret()
     .refine((value) => value.reveal().length >= 32, { error: 'must have at least 32 characters' })
     .meta({ minLength: 32, hint: 'Make one with `openssl rand -base64 32`.' })

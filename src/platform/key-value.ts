@@ -86,4 +86,6 @@ export interface Sealer {
   seal(plain: string, aad: string): string;
   /** Null when it cannot be opened: other key, other `aad`, damaged. */
   open(sealed: string, aad: string): string | null;
+  /** False for what was sealed by another key than the one that seals now: whoever opens it should seal it anew. */
+  isCurrent(sealed: string): boolean;
 }

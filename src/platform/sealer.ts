@@ -78,5 +78,6 @@ export function createSealer(
       const bytes = decode(text);
       return key === undefined || bytes === null ? null : decrypt(key, bytes, aad);
     },
+    isCurrent: (sealed) => sealed.startsWith(`${VERSION}.${current.id}.`),
   };
 }

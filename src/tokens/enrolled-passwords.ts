@@ -91,7 +91,7 @@ export function createEnrolledPasswords(options: EnrolledPasswordsOptions): Enro
   };
   const reseal = async (account: Account, { raw, ...enrolled }: Enrolled & { readonly raw: string }): Promise<void> => {
     const now = clock.now();
-    if (now - enrolled.sealedAt < RESEAL_AFTER_MS) return;
+    if (sealer.isCurrent(raw) && now - enrolled.sealedAt < RESEAL_AFTER_MS) return;
     const next = seal(account, { ...enrolled, sealedAt: now });
     // Left for the next time when it fails: the old one still opens.
     await kv.compareAndSet(passwordKey(account, versionKey), raw, next, null).catch(() => false);

@@ -76,6 +76,14 @@ test('keys rotate: the previous one still opens, never seals, and ends', () => {
   assert.equal(during.open(old, 'aad'), 'text');
   assert.equal(after.open(old, 'aad'), null);
   const renewed = during.seal('text', 'aad');
+  assert.deepEqual(
+    [before, during, after].map((sealer) => sealer.isCurrent(old)),
+    [true, false, false],
+  );
+  assert.deepEqual(
+    [before, during, after].map((sealer) => sealer.isCurrent(renewed)),
+    [false, true, false],
+  );
   assert.equal(before.open(renewed, 'aad'), null);
   assert.equal(after.open(renewed, 'aad'), 'text');
 });

@@ -44,7 +44,14 @@ export function createPersonStore({ kv, sealer, hash, report }: PersonStoreOptio
   };
   const read = async (id: string): Promise<StoredPerson | null> => {
     const text = await kv.get(keyOf(id));
-    return text === null ? null : { text, record: opened(id, text) };
+    if (text === null) return null;
+    const record = opened(id, text);
+    return { text: record === null || sealer.isCurrent(text) ? text : await reseal(id, text, record), record };
+  };
+  /** Only one previous key opens: what is read follows the rotation. The text as it lies there when it could not be changed. */
+  const reseal = async (id: string, text: string, record: PersonRecord): Promise<string> => {
+    const next = sealer.seal(encodePerson(record), keyOf(id));
+    return (await kv.compareAndSet(keyOf(id), text, next, null).catch(() => false)) ? next : text;
   };
   return {
     idOf,
