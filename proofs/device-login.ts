@@ -29,7 +29,6 @@ const figures = createFigures(`vovgw login over verified TLS, ${replicas.length}
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const lastLine = (text: string): string => text.trim().split(/\r?\n/).at(-1)?.trim() ?? '';
 const login = (url: string, authority: string): string[] => ['login', '--url', url, '--ca-file', authority];
-const slowDown = proveSlowDown(office, figures);
 
 // Approved.
 await using home = await createHome();
@@ -133,6 +132,8 @@ figures.add(
   (await home.modes()) ?? 'no file',
   (await home.modes()) === '0600 in 0700',
 );
+
+const slowDown = proveSlowDown(office, figures);
 
 // Logout ends the token everywhere.
 let watching = true;

@@ -178,6 +178,6 @@ if (values.only !== '')
 
 function reasons(log: string): string {
   const found = new Map<string, number>();
-  for (const [, reason = ''] of log.matchAll(/"reason":"([^"]+)"/g)) count(found, reason);
+  for (const [, reason = ''] of log.matchAll(/"event\.reason":"([^"]+)"/g)) count(found, reason);
   return [...found].map(([reason, n]) => `${n} × ${reason}`).join('\n');
 }

@@ -61,7 +61,7 @@ const wide = (xml: string, count: number): string =>
       (at) => `<saml:Attribute Name="a${at}"><saml:AttributeValue>value ${at}</saml:AttributeValue></saml:Attribute>`,
     ),
   );
-const encryptedKey = (xml: string): string => /<xenc:EncryptedKey[\s\S]*?<\/xenc:EncryptedKey>/.exec(xml)?.[0] ?? '';
+const encryptedKey = (xml: string): string => /<(\w+:)?EncryptedKey[ >][\s\S]*?<\/\1EncryptedKey>/.exec(xml)?.[0] ?? '';
 
 /** What is sent; names say what is large in it. */
 export const DOCUMENTS: readonly Document[] = [
@@ -136,7 +136,10 @@ export const DOCUMENTS: readonly Document[] = [
   },
   {
     ...after('a cipher text of 100 KB', (xml) =>
-      xml.replace(/(<\/xenc:EncryptedKey>[\s\S]*<xenc:CipherValue>)/, (start) => `${start}${fill(xml, 'AAAA')}`),
+      xml.replace(
+        /(<\/(?:\w+:)?EncryptedKey>[\s\S]*<(?:\w+:)?CipherValue>)/,
+        (start) => `${start}${fill(xml, 'AAAA')}`,
+      ),
     ),
     encrypt: true,
   },

@@ -56,6 +56,25 @@ describe('the approval of a device', () => {
     assert.equal((await poll(firstOf(world), deviceCode)).status, 200);
   });
 
+  it('reaches through to a program that polls without pause', async () => {
+    await using world = createOAuthWorld();
+    const { devices } = firstOf(world);
+    const { userCode, deviceCode } = await begin(firstOf(world));
+    const { compareAndSet } = world.store;
+    let polls = 0;
+    world.store.compareAndSet = async (...args) => {
+      world.store.compareAndSet = compareAndSet;
+      if (polls++ < 20) await poll(firstOf(world), deviceCode);
+      const done = await compareAndSet(...args);
+      if (!done) world.store.compareAndSet = beaten;
+      return done;
+    };
+    const beaten = world.store.compareAndSet;
+    assert.equal(await devices.decide(userCode, 'approve', ALICE), true);
+    assert.equal(polls, 21);
+    assert.equal((await poll(firstOf(world), deviceCode)).status, 200);
+  });
+
   it('is reported with who decided, the sign-in with its token', async () => {
     await using world = createOAuthWorld();
     const replica = firstOf(world);

@@ -63,6 +63,8 @@ const WRONG_CODES = 20;
 const WRONG_CODES_UNNAMED = 200;
 /** Turns that a poll takes against others of the same code before it is told to slow down. */
 const TURNS = 5;
+/** The same for a decision: a program that polls without pause must not keep its owner from it. */
+const DECISION_TURNS = 50;
 
 /** Creates the device grant over a store that all replicas share. */
 export function createDevices(parts: DeviceParts): Devices {
@@ -104,12 +106,15 @@ export function createDevices(parts: DeviceParts): Devices {
     },
     async decide(userCode, decision, identity) {
       const approver = decision === 'approve' ? approverOf(identity) : null;
+      let held = await pending(userCode, identity);
       // A poll at the same moment changes the record as well.
-      for (let turn = 0; turn < TURNS; turn++) {
-        const held = await pending(userCode, identity);
+      for (let turn = 0; turn < DECISION_TURNS; turn++) {
         const next = held && decided(held.record, approver, now());
         if (held === null || next === null) return false;
-        if ((await store.replace(held, next)) === null) continue;
+        if ((await store.replace(held, next)) === null) {
+          held = await store.byUserCode(next.userCode);
+          continue;
+        }
         await store.forgetUserCode(next.userCode);
         const what = approver === null ? 'device_denied' : 'device_approved';
         const { subject, user } = identity;
