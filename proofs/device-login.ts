@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:tls';
 import { parseArgs } from 'node:util';
 import { createOffice, PERSON, READ } from './device/office.ts';
-import { proveOneToken, proveSlowDown } from './device/protocol.ts';
+import { proveHammered, proveOneToken, proveSlowDown } from './device/protocol.ts';
 import { createHome, invitationOf } from './device/terminal.ts';
 import { createFigures } from './figures.ts';
 import { freePort } from './stage.ts';
@@ -92,7 +92,7 @@ const trap = createServer(
       heard += bytes.length;
     }),
 );
-trap.on('tlsClientError', () => greeted++).on('connection', () => greeted++);
+trap.on('tlsClientError', () => undefined).on('connection', () => greeted++);
 const trapPort = await freePort();
 await new Promise<void>((resolve) => trap.listen(trapPort, '127.0.0.1', resolve));
 await using victim = await createHome();
@@ -178,4 +178,5 @@ figures.add(
 
 await slowDown;
 await proveOneToken(office, figures, Number(values.approvals), Number(values.pollers));
+await proveHammered(office, figures, 3, Number(values.pollers));
 figures.print();

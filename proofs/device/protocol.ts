@@ -84,3 +84,33 @@ export async function proveOneToken(office: Office, figures: Figures, rounds: nu
     wrong === 0,
   );
 }
+
+/** An approval goes through, and leads to one token, while programs poll without pause. */
+export async function proveHammered(office: Office, figures: Figures, rounds: number, pollers: number): Promise<void> {
+  let polls = 0;
+  let tokens = 0;
+  const answers = new Map<string, number>();
+  for (let round = 0; round < rounds; round++) {
+    const { device, page } = await begin(office);
+    const approve = await office.approval(page, PERSON);
+    let open = true;
+    const one = async (at: number): Promise<void> => {
+      while (open) {
+        const { status } = await poll(office, office.replicas[at % office.replicas.length]?.url ?? '', device);
+        polls++;
+        if (status === 200) tokens++;
+      }
+    };
+    const all = Promise.all(Array.from({ length: pollers }, (_, at) => one(at)));
+    count(answers, String((await approve()).status));
+    await pause(200);
+    open = false;
+    await all;
+  }
+  figures.add(
+    `${rounds} approvals under ${pollers} polls without pause: answers, tokens`,
+    `200, ${rounds}`,
+    `${counted(answers)}, ${tokens} (${polls} polls)`,
+    answers.size === 1 && answers.has('200') && tokens === rounds,
+  );
+}
