@@ -1,6 +1,7 @@
 import { html, type Markup } from './markup.ts';
 import { distance, moment } from './moment.ts';
 import type { QueueAccount } from './ports.ts';
+import { asSentence } from './sentence.ts';
 
 const label = (kind: 'ok' | 'warn' | 'bad' | 'none', text: string): Markup =>
   html`<span class="state ${kind}">${text}</span>`;
@@ -27,7 +28,8 @@ export function stateText(
   { account, reason, state, mayEnrol }: QueueAccount,
   { now, formBelow }: { readonly now: number; readonly formBelow: boolean },
 ): Markup {
-  if (account === null) return html`${reason ?? 'No rule gives you an account.'} The administrator can add a rule.`;
+  if (account === null)
+    return html`${asSentence(reason ?? 'No rule gives you an account.')} The administrator can add a rule.`;
   const give = formBelow
     ? html`give the current one below`
     : html`<a href="/ui/credential">give the gateway the current one</a>`;

@@ -8,6 +8,7 @@ import { html, type Markup } from './markup.ts';
 import { moment } from './moment.ts';
 import { doneAt, doneNote, pageRoute } from './page-route.ts';
 import type { PortalParts, QueueAccount } from './ports.ts';
+import { asSentence } from './sentence.ts';
 
 const PATH = '/ui/credential';
 /** Characters; no password is longer. */
@@ -54,7 +55,7 @@ ${textField({
 }
 
 function whyNot({ account, shared, reason }: QueueAccount): string {
-  if (account === null) return reason ?? 'No rule gives you an account on this queue.';
+  if (account === null) return asSentence(reason ?? 'No rule gives you an account on this queue.');
   if (shared) return `${account} is shared by several people; its password is the administrator’s affair.`;
   return 'On this queue the administrator keeps the passwords.';
 }

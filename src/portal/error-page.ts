@@ -1,6 +1,7 @@
 import { ERROR_CODES, type GatewayError, type WebAnswer } from '../kernel/index.ts';
 import type { Frame } from './frame.ts';
 import { html } from './markup.ts';
+import { asSentence, withCode } from './sentence.ts';
 
 /** Where to go from an error: what a person can do in a browser. */
 const ONWARD: Partial<Record<GatewayError['code'], { readonly href: string; readonly text: string }>> = {
@@ -18,11 +19,13 @@ function mendFor(mend: string, retryAfter: number | undefined): string {
 /** The page of an error, with the status and headers of the error. */
 export function errorPage(frame: Frame, error: GatewayError, requestId: string): WebAnswer {
   const { title, mend } = ERROR_CODES[error.code];
+  // Programs read the detail alone, so that it may hold what stands below.
+  const detail = asSentence(error.detail.replace(mend, ''));
   const onward = ONWARD[error.code] ?? { href: '/ui/', text: 'Go to your account' };
   const body = html`<div class="card"><div class="head"><p class="quiet">Error ${error.status}</p><h1>${title}</h1></div>
-${!title.startsWith(error.detail.replace(/\.$/, '')) && html`<p>${error.detail}</p>`}
+${!title.startsWith(detail.replace(/\.$/, '')) && html`<p>${detail}</p>`}
 <h2>What to do</h2>
-<p>${mendFor(mend, error.retryAfter)}</p>
+<p>${withCode(mendFor(mend, error.retryAfter))}</p>
 <dl class="facts"><dt>Code</dt><dd><code>${error.code}</code></dd><dt>Request id</dt><dd><code>${requestId}</code></dd></dl>
 <p><a class="button" href="${onward.href}">${onward.text}</a></p></div>`;
   const headers = {

@@ -137,7 +137,13 @@ describe('the page of an error', () => {
       const text = textOf(htmlOf(answer));
       assert.equal(answer.status, ERROR_CODES[code].status);
       const unescaped = text.replaceAll('&lt;', '<').replaceAll('&gt;', '>');
-      for (const part of [ERROR_CODES[code].title, ERROR_CODES[code].mend, code, 'req-abcdef01', 'The header Host']) {
+      for (const part of [
+        ERROR_CODES[code].title,
+        ERROR_CODES[code].mend.replaceAll('`', ''),
+        code,
+        'req-abcdef01',
+        'The header Host',
+      ]) {
         assert.ok(unescaped.includes(part), part);
       }
     });
@@ -159,6 +165,14 @@ describe('the page of an error', () => {
   it('does not say the title twice', () => {
     const text = textOf(htmlOf(make('GW_UPSTREAM_DOWN', 'vovserver is not reachable.')));
     assert.equal(text.split('vovserver is not reachable').length, 3);
+  });
+
+  it('does not say what to do twice, and has settings as code', () => {
+    const { mend } = ERROR_CODES.GW_SIGN_IN_FAILED;
+    const text = textOf(htmlOf(make('GW_SIGN_IN_FAILED', `The answer was not accepted. ${mend}`)));
+    assert.equal(text.split('Start the sign-in again; if').length, 2);
+    assert.match(text, /The answer was not accepted\./);
+    assert.match(htmlOf(make('GW_ROLE_MISSING', 'no')), /<p>No\.<\/p>[\s\S]*<code>identity\.roles<\/code>/);
   });
 
   it('leads on to a new sign-in or to the account', () => {

@@ -54,6 +54,7 @@ const mend = () => {
     const named = field.closest('[data-param-name]')?.dataset.paramName ?? field.closest('tr')?.firstElementChild?.textContent;
     field.setAttribute('aria-label', named ?? 'Request body');
   }
+  for (const pre of explorer.querySelectorAll('pre.microlight:not([tabindex])')) pre.tabIndex = 0;
   for (const table of explorer.querySelectorAll('table[role="region"]:not([aria-label])')) {
     table.setAttribute('aria-label', 'Responses of ' + (table.closest('.opblock')?.id ?? ''));
   }
