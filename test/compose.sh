@@ -10,6 +10,8 @@ set -uo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
+# Node 24 of the project, whatever the machine has.
+export PATH="$root/node_modules/.bin:$PATH"
 export COMPOSE_PROJECT_NAME="vovgw-compose-$$"
 export GATEWAY_PORT=${GATEWAY_PORT:-18443} PROMETHEUS_PORT=${PROMETHEUS_PORT:-19090} GATEWAY_CONFIG=gateway.demo.yaml
 gateway="https://localhost:$GATEWAY_PORT"
