@@ -105,6 +105,46 @@ const policy = z.strictObject({
   control: bucket.optional().describe('Stop, modify, forget.'),
 });
 
+const lane = (concurrency: number, what: string) =>
+  z
+    .strictObject({
+      concurrency: z
+        .number()
+        .int()
+        .min(1)
+        .default(concurrency)
+        .describe(
+          'Calls under way at once to one queue, over all replicas: where the adaptive limit starts, or the fixed one.',
+        ),
+      most: z
+        .number()
+        .int()
+        .min(1)
+        .default(concurrency * 8)
+        .describe('The adaptive limit never goes above this.'),
+    })
+    .prefault({})
+    .describe(what);
+
+const lanesSchema = z.strictObject({
+  mode: z
+    .enum(['adaptive', 'fixed', 'off'])
+    .default('adaptive')
+    .describe(
+      'adaptive: the limits follow how fast vovserver answers. fixed: they stay. off: every call goes at once.',
+    ),
+  control: lane(8, 'Stop, modify, forget: goes before everything else.'),
+  submit: lane(8, 'Submissions.'),
+  read: lane(8, 'Single reads.'),
+  list: lane(2, 'Lists and queries; vovserver has two helpers for them unless told otherwise.'),
+  maxWait: duration()
+    .default(10_000)
+    .describe('A call waits for its turn at most this long, unless it says `Prefer: wait`.'),
+  longestWait: duration().default(60_000).describe('The longest `Prefer: wait` that is granted.'),
+  queueLength: z.number().int().min(1).default(1000).describe('Calls that wait in one lane of one queue and replica.'),
+  identityQueueLength: z.number().int().min(1).default(200).describe('Of these, of one identity.'),
+});
+
 export const limitsSchema = z.strictObject({
   mode: z
     .enum(['enforce', 'observe', 'off'])
@@ -112,6 +152,7 @@ export const limitsSchema = z.strictObject({
     .describe(
       'observe: decide and report, but let pass. `attempts` and `attemptsPerAddress` stop guessing and hold in every mode.',
     ),
+  lanes: lanesSchema.prefault({}).describe('Turns towards vovserver: how many calls go at once, and who is next.'),
   identity: policy
     .default({ all: { requests: 600, window: 60_000 } })
     .describe('Limits of one identity, over all its tokens and all replicas.'),

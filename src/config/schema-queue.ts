@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, name, path, port } from './values.ts';
+import { duration, name, path, port, size } from './values.ts';
 
 const spkiPin = z
   .string()
@@ -24,6 +24,20 @@ export const queueTlsSchema = z.strictObject({
   keyFile: path().optional().describe('Key of the client certificate, PEM.'),
   crlFile: path().optional().describe('Certificate revocation list, PEM.'),
   probe: duration().default(60_000).describe('How often the certificate is looked at when no call did it.'),
+});
+
+const coalesceSchema = z.strictObject({
+  join: z
+    .enum(['next', 'running', 'off'])
+    .default('next')
+    .describe(
+      'Equal reads of one vovserver account share an answer. next: whoever comes while a call runs joins the next one, so that no answer is older than its request. running: joins the one that runs, which may be older by one call. off: every read goes by itself.',
+    ),
+  maxBytes: size().default(1_048_576).describe('Longer answers are not shared; each caller gets one of its own.'),
+  shared: z
+    .array(z.string())
+    .default(['/api/v3/project/1/version'])
+    .describe('Exact paths whose answer is the same for every account.'),
 });
 
 export const queueSchema = z.strictObject({
@@ -55,6 +69,7 @@ export const queueSchema = z.strictObject({
     })
     .prefault({})
     .describe('Connections to vovserver.'),
+  coalesce: coalesceSchema.prefault({}).describe('Sharing of equal reads.'),
   timeouts: z
     .strictObject({
       connect: duration().default(2000).describe('TCP and TLS.'),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accessSchema, accessTokensSchema, identitySchema, limitsSchema } from './schema-access.ts';
+import { jobsSchema } from './schema-jobs.ts';
 import { brokerSchema, queueSchema, sourceSchema } from './schema-queue.ts';
 import { adminSchema, logSchema, redisSchema, secretsSchema, serverSchema } from './schema-server.ts';
 import { docsSchema, signInSchema } from './schema-sign-in.ts';
@@ -29,6 +30,7 @@ export const configSchema = z.strictObject({
   identity: identitySchema.prefault({}).describe('Which vovserver account an identity has.'),
   signIn: signInSchema.prefault({}).describe('How people sign in, and tokens of the company’s identity provider.'),
   docs: docsSchema.prefault({}).describe('Pages that describe the API.'),
+  jobs: jobsSchema.prefault({}).describe('Submissions: at most once, and attributable.'),
   accessTokens: accessTokensSchema.prefault({}).describe('Access tokens of the gateway.'),
   access: accessSchema.prefault({}).describe('Which calls are open.'),
   limits: limitsSchema

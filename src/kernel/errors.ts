@@ -45,6 +45,12 @@ export const ERROR_CODES = {
     meaning: 'No identity rule maps this user to a vovserver account of this queue, or a rule denies it.',
     mend: 'The administrator adds a rule under `identity.rules`; `vovgw explain user <name>` shows which rule decided.',
   },
+  GW_NOT_YOURS: {
+    status: 403,
+    title: 'The job is not yours',
+    meaning: 'The job was submitted by somebody else, or by nobody whom the gateway knows on a shared account.',
+    mend: 'Control your own jobs; an operator can tell whose it is.',
+  },
   GW_CROSS_SITE: {
     status: 403,
     title: 'The request came from another site',
@@ -88,6 +94,18 @@ export const ERROR_CODES = {
     title: 'The method is not allowed here',
     meaning: 'The route exists, but not with this method.',
     mend: 'Use one of the methods in the Allow header.',
+  },
+  GW_KEY_IN_PROGRESS: {
+    status: 409,
+    title: 'This submission is being worked on',
+    meaning: 'A request with the same Idempotency-Key is under way.',
+    mend: 'Repeat it with the same key after the seconds in Retry-After; the answer will be that of the first.',
+  },
+  GW_KEY_REUSED: {
+    status: 422,
+    title: 'The Idempotency-Key belongs to another submission',
+    meaning: 'The key was used before with another body.',
+    mend: 'Take a new key for a new submission.',
   },
   GW_BODY_TOO_LARGE: {
     status: 413,
@@ -154,6 +172,12 @@ export const ERROR_CODES = {
     title: 'vovserver is not reachable',
     meaning: 'No connection to vovserver, or it is failing over. Nothing was executed.',
     mend: 'Retry after the seconds in Retry-After.',
+  },
+  GW_SATURATED: {
+    status: 503,
+    title: 'vovserver has more to do than it can',
+    meaning: 'All turns of this kind are taken, and none came free in time. Nothing was sent.',
+    mend: 'Retry after the seconds in Retry-After; ask less often, or wait longer with `Prefer: wait=30`.',
   },
   GW_PROVIDER_UNAVAILABLE: {
     status: 503,

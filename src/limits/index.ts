@@ -1,4 +1,4 @@
 // Decides whether and when a call may go: rate, quota, fair queue, concurrency.
 export { rateLimitHeaders } from './headers.ts';
 export { createLimiter, type LimiterOptions } from './limiter.ts';
-export type { Admission, Attempt, Limiter, PolicyState } from './ports.ts';
+export type { Admission, Attempt, HeldTurn, Lane, LaneState, Limiter, PolicyState, TurnAsk, Turns } from './ports.ts';

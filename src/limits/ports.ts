@@ -27,6 +27,54 @@ export interface Attempt {
   settle(failed: boolean): Promise<void>;
 }
 
+/** The lanes of a queue, the most urgent first. Each has turns of its own; `login` is the broker's own affair. */
+export type Lane = 'control' | 'submit' | 'read' | 'list';
+
+/** Who asks for a turn, and for what. */
+export interface TurnAsk {
+  readonly queue: string;
+  readonly lane: Lane;
+  /** Subject of the identity; turns are shared fairly between identities, then between the tokens of one. */
+  readonly identity: string;
+  readonly token: string;
+  /** Template of the route: what a turn costs is learnt by route. */
+  readonly route: string;
+  /** Milliseconds to wait at most; null: as configured. */
+  readonly waitMs: number | null;
+  /** Tells that the caller went away: then the ask leaves the queue. */
+  readonly signal: {
+    readonly aborted: boolean;
+    addEventListener(type: 'abort', listener: { handleEvent(event: Event): void }): void;
+    removeEventListener(type: 'abort', listener: { handleEvent(event: Event): void }): void;
+  };
+}
+
+/** A turn; `done` gives it back, once. `ok` false: vovserver did not answer well, so its time teaches nothing good. */
+export interface HeldTurn {
+  done(result: { readonly ok: boolean; readonly seconds: number }): void;
+}
+
+/** How a lane stands, for metrics and readiness. */
+export interface LaneState {
+  readonly queue: string;
+  readonly lane: Lane;
+  /** This replica's share of the limit, and the limit over all replicas. */
+  readonly share: number;
+  readonly limit: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+}
+
+/** Turns towards vovserver: who is next, and how many at once. */
+export interface Turns extends AsyncDisposable {
+  /**
+   * Synchronous when there is room. Throws GW_SATURATED with a jittered Retry-After when the queue is full or none came
+   * free in time; rejects with the same when the caller went away.
+   */
+  take(ask: TurnAsk): HeldTurn | Promise<HeldTurn>;
+  state(): readonly LaneState[];
+}
+
 /** Rate limits over all replicas. Nothing here throws: with the store away each replica enforces its share. */
 export interface Limiter extends AsyncDisposable {
   /** By address, before anything else is looked at. */

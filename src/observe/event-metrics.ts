@@ -106,6 +106,33 @@ function gateMetrics(metrics: Metrics): Pick<EventMetrics, 'limit' | 'attempt'> 
   };
 }
 
+function turnMetrics(metrics: Metrics): Pick<EventMetrics, 'turn' | 'lane' | 'coalesced' | 'submission'> {
+  const wait = metrics.durations('turn_wait_seconds');
+  const turns = metrics.cells('turns_total');
+  const limits = metrics.cells('lane_limit');
+  const inFlight = metrics.cells('lane_in_flight');
+  const waiting = metrics.cells('lane_waiting');
+  const coalesced = metrics.cells('coalesced_total');
+  const submissions = metrics.cells('submissions_total');
+  return {
+    turn(queue, lane, result, seconds) {
+      turns.at(queue, lane, result).value += 1;
+      wait.observe(wait.at(queue, lane), seconds);
+    },
+    lane(queue, lane, limit, busy, queued) {
+      limits.at(queue, lane).value = limit;
+      inFlight.at(queue, lane).value = busy;
+      waiting.at(queue, lane).value = queued;
+    },
+    coalesced(queue, route, how) {
+      coalesced.at(queue, route, how).value += 1;
+    },
+    submission(queue, what) {
+      submissions.at(queue, what).value += 1;
+    },
+  };
+}
+
 function signInMetrics(metrics: Metrics): Pick<EventMetrics, 'signIn' | 'credential' | 'providerReady'> {
   const signIns = metrics.cells('sign_ins_total');
   const credentials = metrics.cells('credential_events_total');
@@ -151,6 +178,7 @@ export function createEventMetrics(metrics: Metrics, clock: Clock): EventMetrics
     ...upstreamMetrics(metrics, clock),
     ...brokerMetrics(metrics, clock),
     ...gateMetrics(metrics),
+    ...turnMetrics(metrics),
     ...signInMetrics(metrics),
     ...stateMetrics(metrics, clock),
   };

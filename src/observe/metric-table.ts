@@ -54,6 +54,22 @@ const ROWS = {
     ['policy', 'class', 'decision', 'source'],
     'Decisions of the rate limits; source: store, lease, or local while the store is away.',
   ),
+  turn_wait_seconds: histogram(['queue', 'lane'], CALL_BUCKETS, 'Time that calls waited for their turn.'),
+  turns_total: counter(
+    ['queue', 'lane', 'result'],
+    'Turns: given, full (queue), late (no turn in time), gone (caller).',
+  ),
+  lane_limit: gauge(['queue', 'lane'], 'Calls to vovserver that may be under way at once, over all replicas.'),
+  lane_in_flight: gauge(['queue', 'lane'], 'Calls under way.'),
+  lane_waiting: gauge(['queue', 'lane'], 'Calls that wait for their turn.'),
+  coalesced_total: counter(
+    ['queue', 'route', 'how'],
+    'Reads answered: own (a call each), shared (saved a call), too_large.',
+  ),
+  submissions_total: counter(
+    ['queue', 'what'],
+    'Submissions with a key or an unknown outcome, by what became of them.',
+  ),
   auth_attempts_total: counter(['door', 'result'], 'Presented credentials: ok, failed, blocked.'),
   sign_ins_total: counter(
     ['provider', 'method', 'result'],

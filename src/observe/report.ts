@@ -120,6 +120,14 @@ export interface Report {
     decision: 'allowed' | 'denied' | 'would_deny',
     source: 'store' | 'lease' | 'local',
   ): void;
+  /** A turn that was given, or why not; seconds that it was waited for. */
+  turn(queue: string, lane: string, result: 'given' | 'full' | 'late' | 'gone', seconds: number): void;
+  /** How a lane stands. */
+  lane(queue: string, lane: string, limit: number, inFlight: number, waiting: number): void;
+  /** One read answered: by a call of its own, or by an answer that others got too. */
+  coalesced(queue: string, route: string, how: 'own' | 'shared' | 'too_large'): void;
+  /** What became of a submission with an Idempotency-Key, or of one whose outcome was not known. */
+  submission(queue: string, what: 'first' | 'replayed' | 'in_progress' | 'reused' | 'unknown' | 'adopted'): void;
   attempt(result: 'ok' | 'failed' | 'blocked', door: Door): void;
   signIn(record: SignInRecord): void;
   credential(event: CredentialEvent): void;

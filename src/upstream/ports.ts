@@ -57,6 +57,46 @@ export interface UpstreamCall {
   readonly head?: readonly string[];
   /** Aborts when the caller goes away. */
   readonly signal: CallerGone;
+  /** Whose turn it is: subject of the identity and id of its token. */
+  readonly identity?: string;
+  readonly token?: string;
+  /** Milliseconds that the caller wants to wait for a turn (`Prefer: wait`, RFC 7240); without it the configured time. */
+  readonly waitMs?: number;
+}
+
+/** A whole answer of vovserver in memory, after every pass; what `forward` would have written. */
+export interface WholeAnswer {
+  readonly status: number;
+  /** Name, value, …; without Content-Length and Transfer-Encoding. */
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+  readonly seconds: number;
+  readonly renewed: boolean;
+}
+
+/** A turn to call vovserver; `done` gives it back, once. */
+export interface Turn {
+  done(result: { readonly ok: boolean; readonly seconds: number }): void;
+}
+
+/** Lets calls go to vovserver when their turn has come. Declared here, implemented with `limits` by the server. */
+export interface Gate {
+  /** Synchronous when there is room. Throws GW_SATURATED when there is none in time; gives up when the caller goes. */
+  take(call: UpstreamCall): Turn | Promise<Turn>;
+}
+
+/** How equal reads share answers on one queue. */
+export type CoalesceConfig = QueueConfig['coalesce'];
+
+/**
+ * The way of a call to vovserver with everything that protects it: equal reads of one account share an answer, and every
+ * call that really goes takes a turn first.
+ */
+export interface Carrier {
+  /** As {@link Upstream.forward}. */
+  forward(call: UpstreamCall, credential: Credential, response: ServerResponse): Promise<ForwardResult>;
+  /** As {@link Upstream.ask}, with a turn. */
+  ask(call: UpstreamCall, credential: Credential, maxBytes: number): Promise<WholeAnswer>;
 }
 
 /** How a forwarded call ended once the answer had begun. */
@@ -104,6 +144,11 @@ export interface Upstream extends AsyncDisposable {
    * after that it never throws but cuts the connection.
    */
   forward(call: UpstreamCall, credential: Credential, response: ServerResponse): Promise<ForwardResult>;
+  /**
+   * Carries one call and gives the whole answer, at most `maxBytes`. Throws GatewayError: GW_OUTCOME_UNKNOWN for a write that
+   * may have been executed, GW_UPSTREAM_INVALID for a longer or broken answer, and what `forward` throws.
+   */
+  ask(call: UpstreamCall, credential: Credential, maxBytes: number): Promise<WholeAnswer>;
   /** Posts user name and password to the token endpoint. Never throws. */
   login(queue: string, account: string, password: Secret, signal?: AbortSignal): Promise<LoginAnswer>;
   /** Names the server that JWTs of this queue belong to; changes with host or port. Part of the JWT cache key. */
