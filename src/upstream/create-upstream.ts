@@ -74,7 +74,9 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
 
   updateQueues(queues);
   return {
-    forward: (call, credential, response) => forwarder.carry(() => linkOf(call.queue), call, credential, response),
+    forward: (call, credential, response) =>
+      forwarder.carry(() => linkOf(call.queue), call, credential, response, call.head),
+    ask: (call, credential, maxBytes) => forwarder.ask(() => linkOf(call.queue), call, credential, maxBytes),
     async login(queue, account, password, signal) {
       try {
         return await login(linkOf(queue), clock, account, password, signal);

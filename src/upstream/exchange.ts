@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { GatewayError, messageOf } from '../kernel/index.ts';
 import { codeOf, type FailureKind, isSafe, kindOf, type SendFailure, UpstreamFailure } from './failure.ts';
@@ -7,6 +6,7 @@ import type { UpstreamCall, UpstreamToken } from './ports.ts';
 import { bodyTooLarge, passRequest } from './request-passes.ts';
 import { passResponse } from './response-passes.ts';
 import type { Running } from './running.ts';
+import type { Sink } from './sink.ts';
 
 /** How one attempt to carry a call ended. */
 export type Outcome =
@@ -26,7 +26,9 @@ export interface Attempt {
   readonly token: UpstreamToken;
   readonly form: 'colon' | 'space';
   readonly origin: string;
-  readonly response: ServerResponse;
+  /** Where the answer goes, and what stands in its head beside the fields of vovserver. */
+  readonly response: Sink;
+  readonly head: readonly string[] | undefined;
   readonly pool: Pool;
   /** Attempts under way, for the sweep that ends late ones. */
   readonly running: Running<Exchange>;
@@ -49,7 +51,7 @@ const aborted = new UpstreamFailure('aborted', 'the caller went away');
 
 /**
  * One attempt to carry a call over one connection: undici's handler, which writes the answer straight into the
- * caller's response. A class, because it is made for every call. No method throws.
+ * caller's response, or into memory. A class, because it is made for every call. No method throws.
  */
 export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   readonly account: string;
@@ -199,6 +201,11 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       if (piece.length <= ONE_PIECE) response.end(piece.toString('latin1'), 'latin1');
       else response.end(piece);
     } else if (!response.write(piece)) {
+      // Destroyed while it was written to, it never drains.
+      if (response.destroyed) {
+        controller.abort(aborted);
+        return;
+      }
       controller.pause();
       this.#drain ??= () => controller.resume();
       response.once('drain', this.#drain);
@@ -243,9 +250,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   /** Writes status and headers, as late as the first byte of the body, so that an early break is still an error page. */
   #commit(controller: Dispatcher.DispatchController): boolean {
     if (this.#committed) return true;
-    const { response, call } = this.#attempt;
+    const { response, head } = this.#attempt;
     try {
-      response.writeHead(this.#status, call.head === undefined ? this.#headers : call.head.concat(this.#headers));
+      response.writeHead(this.#status, head === undefined ? this.#headers : head.concat(this.#headers));
       this.#committed = true;
       return true;
     } catch (error) {

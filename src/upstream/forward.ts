@@ -1,17 +1,18 @@
-import type { ServerResponse } from 'node:http';
 import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report, UpstreamRecord } from '../observe/index.ts';
 import { Exchange, type Outcome } from './exchange.ts';
-import { failureToError, isSafe, type PossiblySent, type SendFailure } from './failure.ts';
+import { type FailureKind, failureToError, isSafe, type PossiblySent, type SendFailure } from './failure.ts';
 import type { Line } from './line.ts';
 import { type Asker, unusableJwt } from './name-gate.ts';
-import type { Credential, ForwardResult, UpstreamCall, UpstreamToken } from './ports.ts';
+import type { Credential, ForwardResult, UpstreamCall, UpstreamToken, WholeAnswer } from './ports.ts';
 import type { QueueLink } from './queue-link.ts';
+import { AnswerTooLong, Collector, type Sink } from './sink.ts';
 
 /** A call on its way, over all its attempts. */
 class Trip implements Asker {
   readonly call: UpstreamCall;
-  readonly response: ServerResponse;
+  readonly sink: Sink;
+  readonly head: readonly string[] | undefined;
   /** On the wall clock, for the record; and on the counted one, for the time limit. */
   readonly startedAt: number;
   readonly begunAt: number;
@@ -27,7 +28,8 @@ class Trip implements Asker {
   constructor(
     call: UpstreamCall,
     credential: Credential,
-    response: ServerResponse,
+    sink: Sink,
+    head: readonly string[] | undefined,
     token: UpstreamToken,
     now: number,
     elapsed: number,
@@ -35,7 +37,8 @@ class Trip implements Asker {
     this.begunAt = elapsed;
     this.call = call;
     this.#credential = credential;
-    this.response = response;
+    this.sink = sink;
+    this.head = head;
     this.token = token;
     this.startedAt = now;
     this.epoch = '';
@@ -52,6 +55,11 @@ class Trip implements Asker {
     this.epoch = epoch;
     this.token = await this.#credential.get();
   }
+}
+
+/** How a call ended once its answer had begun, and why it broke off. */
+interface Carried extends ForwardResult {
+  readonly broken: FailureKind | null;
 }
 
 /** Attempts in which nothing was sent are repeated this often, beside one per candidate. */
@@ -118,17 +126,21 @@ export class Forwarder {
     this.#report = report;
   }
 
-  /** See `Upstream.forward`. `linkOf` is asked before every attempt, because a reload may replace the link. */
+  /**
+   * See `Upstream.forward`; `head` stands before the fields of vovserver. `linkOf` is asked before every attempt, because
+   * a reload may replace the link.
+   */
   async carry(
     linkOf: () => QueueLink,
     call: UpstreamCall,
     credential: Credential,
-    response: ServerResponse,
-  ): Promise<ForwardResult> {
+    sink: Sink,
+    head: readonly string[] | undefined,
+  ): Promise<Carried> {
     const { epoch } = linkOf();
     const got = credential.get();
     const token = got instanceof Promise ? await got : got;
-    const trip = new Trip(call, credential, response, token, this.#clock.now(), this.#elapsed());
+    const trip = new Trip(call, credential, sink, head, token, this.#clock.now(), this.#elapsed());
     trip.epoch = epoch;
     for (;;) {
       const link = linkOf();
@@ -140,12 +152,29 @@ export class Forwarder {
         const { status, bytesOut, broken } = outcome;
         if (status === 403 && !trip.renewed) line.doubt({ token: trip.token, renew: () => trip.renew() });
         const seconds = this.#secondsSince(trip.startedAt);
-        return { status, bytesOut, seconds, renewed: trip.renewed, complete: broken === null };
+        return { status, bytesOut, seconds, renewed: trip.renewed, complete: broken === null, broken };
       }
       if (outcome.kind === 'refused') throw outcome.error;
       if (outcome.kind === 'unauthorized') await afterUnauthorized(trip);
       else afterFailure(outcome.failure, trip, link, line);
     }
+  }
+
+  /** See `Upstream.ask`. */
+  async ask(
+    linkOf: () => QueueLink,
+    call: UpstreamCall,
+    credential: Credential,
+    maxBytes: number,
+  ): Promise<WholeAnswer> {
+    // The length in the answer to a HEAD is of a body that does not come.
+    const collector = new Collector(call.method === 'HEAD' ? Number.MAX_SAFE_INTEGER : maxBytes);
+    const { broken, seconds, renewed } = await this.carry(linkOf, call, credential, collector, undefined);
+    if (collector.tooLong && isSafe(call.method)) throw new AnswerTooLong(maxBytes);
+    const kind = collector.tooLong ? 'invalid' : broken;
+    if (kind === null) return collector.answer(seconds, renewed);
+    const reason = collector.tooLong ? `the answer exceeds ${maxBytes} bytes` : 'the answer broke off';
+    throw failureToError({ sent: 'possibly_sent', kind, reason, answerBegun: true, reused: false }, call.method);
   }
 
   /** False when another candidate is to be asked. */
@@ -166,7 +195,7 @@ export class Forwarder {
   }
 
   #attempt(link: QueueLink, line: Line, trip: Trip): Promise<Outcome> {
-    const { call, token, response } = trip;
+    const { call, token, sink, head } = trip;
     const { timeouts, authorization, name } = link.config;
     const begun = this.#clock.now();
     return new Promise((resolve) => {
@@ -175,7 +204,8 @@ export class Forwarder {
         token,
         form: authorization,
         origin: line.origin,
-        response,
+        response: sink,
+        head,
         pool: line.pool,
         running: link.running,
         deadline: trip.begunAt + timeouts.total,

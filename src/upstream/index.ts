@@ -4,14 +4,20 @@ export { type InspectedServer, type InspectOptions, inspectServer } from './insp
 export type {
   CallBody,
   CallerGone,
+  Carrier,
+  CoalesceConfig,
   Credential,
   ForwardResult,
+  Gate,
   GoneListener,
   LoginAnswer,
   QueueAgent,
   QueueStatus,
+  Turn,
   Upstream,
   UpstreamCall,
   UpstreamToken,
+  WholeAnswer,
 } from './ports.ts';
 export { judgeError } from './queue-agent.ts';
+export { AnswerTooLong } from './sink.ts';

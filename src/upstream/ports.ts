@@ -64,7 +64,7 @@ export interface UpstreamCall {
   readonly waitMs?: number;
 }
 
-/** A whole answer of vovserver in memory, after every pass; what `forward` would have written. */
+/** A whole answer of vovserver in memory, after every pass; what `forward` would have written beside `call.head`. */
 export interface WholeAnswer {
   readonly status: number;
   /** Name, value, …; without Content-Length and Transfer-Encoding. */
@@ -145,8 +145,9 @@ export interface Upstream extends AsyncDisposable {
    */
   forward(call: UpstreamCall, credential: Credential, response: ServerResponse): Promise<ForwardResult>;
   /**
-   * Carries one call and gives the whole answer, at most `maxBytes`. Throws GatewayError: GW_OUTCOME_UNKNOWN for a write that
-   * may have been executed, GW_UPSTREAM_INVALID for a longer or broken answer, and what `forward` throws.
+   * Carries one call and gives the whole answer, at most `maxBytes`; `call.head` is no part of it. Throws GatewayError:
+   * GW_OUTCOME_UNKNOWN for a write that may have been executed, GW_UPSTREAM_INVALID for a longer (AnswerTooLong) or broken
+   * answer, and what `forward` throws.
    */
   ask(call: UpstreamCall, credential: Credential, maxBytes: number): Promise<WholeAnswer>;
   /** Posts user name and password to the token endpoint. Never throws. */
