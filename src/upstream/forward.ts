@@ -1,7 +1,7 @@
 import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report, UpstreamRecord } from '../observe/index.ts';
 import { Exchange, type Outcome } from './exchange.ts';
-import { type FailureKind, failureToError, isSafe, type PossiblySent, type SendFailure } from './failure.ts';
+import { failureToError, isSafe, type PossiblySent, type SendFailure } from './failure.ts';
 import type { Line } from './line.ts';
 import { type Asker, unusableJwt } from './name-gate.ts';
 import type { Credential, ForwardResult, UpstreamCall, UpstreamToken, WholeAnswer } from './ports.ts';
@@ -55,11 +55,6 @@ class Trip implements Asker {
     this.epoch = epoch;
     this.token = await this.#credential.get();
   }
-}
-
-/** How a call ended once its answer had begun, and why it broke off. */
-interface Carried extends ForwardResult {
-  readonly broken: FailureKind | null;
 }
 
 /** Attempts in which nothing was sent are repeated this often, beside one per candidate. */
@@ -136,7 +131,7 @@ export class Forwarder {
     credential: Credential,
     sink: Sink,
     head: readonly string[] | undefined,
-  ): Promise<Carried> {
+  ): Promise<ForwardResult> {
     const { epoch } = linkOf();
     const got = credential.get();
     const token = got instanceof Promise ? await got : got;
@@ -151,8 +146,9 @@ export class Forwarder {
       if (outcome.kind === 'answered') {
         const { status, bytesOut, broken } = outcome;
         if (status === 403 && !trip.renewed) line.doubt({ token: trip.token, renew: () => trip.renew() });
+        if (broken !== null && sink instanceof Collector) sink.broken = broken;
         const seconds = this.#secondsSince(trip.startedAt);
-        return { status, bytesOut, seconds, renewed: trip.renewed, complete: broken === null, broken };
+        return { status, bytesOut, seconds, renewed: trip.renewed, complete: broken === null };
       }
       if (outcome.kind === 'refused') throw outcome.error;
       if (outcome.kind === 'unauthorized') await afterUnauthorized(trip);
@@ -169,9 +165,9 @@ export class Forwarder {
   ): Promise<WholeAnswer> {
     // The length in the answer to a HEAD is of a body that does not come.
     const collector = new Collector(call.method === 'HEAD' ? Number.MAX_SAFE_INTEGER : maxBytes);
-    const { broken, seconds, renewed } = await this.carry(linkOf, call, credential, collector, undefined);
+    const { seconds, renewed } = await this.carry(linkOf, call, credential, collector, undefined);
     if (collector.tooLong && isSafe(call.method)) throw new AnswerTooLong(maxBytes);
-    const kind = collector.tooLong ? 'invalid' : broken;
+    const kind = collector.tooLong ? 'invalid' : collector.broken;
     if (kind === null) return collector.answer(seconds, renewed);
     const reason = collector.tooLong ? `the answer exceeds ${maxBytes} bytes` : 'the answer broke off';
     throw failureToError({ sent: 'possibly_sent', kind, reason, answerBegun: true, reused: false }, call.method);

@@ -1,4 +1,5 @@
 import { GatewayError } from '../kernel/index.ts';
+import type { FailureKind } from './failure.ts';
 import type { WholeAnswer } from './ports.ts';
 
 /** Where an answer goes: the caller's ServerResponse, or memory. As much of Node's response as an attempt uses. */
@@ -30,6 +31,8 @@ export class Collector implements Sink {
   readonly maxBytes: number;
   destroyed = false;
   tooLong = false;
+  /** Why the answer broke off once it had begun. */
+  broken: FailureKind | null = null;
   #status = 0;
   #headers: string[] = [];
   #room = Buffer.alloc(0);
