@@ -44,8 +44,22 @@ export function createSwitchedStore(inner: KeyValue): SwitchedStore {
   return store;
 }
 
+/** Turns as the schema has them by default. */
+export const LANES: LimitsConfig['lanes'] = {
+  mode: 'adaptive',
+  control: { concurrency: 8, most: 64 },
+  submit: { concurrency: 8, most: 64 },
+  read: { concurrency: 8, most: 64 },
+  list: { concurrency: 2, most: 16 },
+  maxWait: 10_000,
+  longestWait: 60_000,
+  queueLength: 1000,
+  identityQueueLength: 200,
+};
+
 const POLICIES: LimitsConfig = {
   mode: 'enforce',
+  lanes: LANES,
   identity: { all: { requests: 600, window: 60_000 } },
   groups: {},
   address: { requests: 6000, window: 60_000 },

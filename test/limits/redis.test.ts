@@ -6,11 +6,12 @@ import { createLimiter, type Limiter } from '../../src/limits/index.ts';
 import type { Report } from '../../src/observe/index.ts';
 import { createRedisKeyValue, type KeyValue } from '../../src/platform/index.ts';
 import { type RedisProcess, startRedis } from '../world/redis.ts';
-import { ALICE, attempt } from './limits-world.ts';
+import { ALICE, attempt, LANES } from './limits-world.ts';
 
 // Windows so long that nothing refills while a test runs: what is asserted depends on no time.
 const LIMITS: LimitsConfig = {
   mode: 'enforce',
+  lanes: LANES,
   identity: { all: { requests: 300, window: 86_400_000 }, submit: { requests: 5, window: 86_400_000 } },
   groups: {},
   address: { requests: 100, window: 86_400_000 },
