@@ -1,7 +1,48 @@
 import { z } from 'zod';
 import { duration } from './values.ts';
 
+const fieldRule = z.strictObject({
+  pattern: z.string().optional().describe('Regular expression for the whole value.'),
+  oneOf: z.array(z.string()).min(1).optional().describe('The value is one of these.'),
+  under: z.array(z.string()).min(1).optional().describe('A path below one of these folders, without `..`.'),
+  most: z.number().optional().describe('A number of at most this.'),
+  required: z.boolean().default(false).describe('The field must be there.'),
+});
+
+const policyRule = z.strictObject({
+  name: z.string().min(1).max(64).describe('Names the rule in refusals and in the log.'),
+  groups: z.array(z.string()).default([]).describe('For members of one of these groups; empty: for everyone.'),
+  exceptGroups: z.array(z.string()).default([]).describe('But not for members of one of these.'),
+  queues: z.array(z.string()).default([]).describe('On these queues; empty: on all.'),
+  mode: z.enum(['enforce', 'observe']).default('enforce').describe('observe: decide and report, but let pass.'),
+  allowKeys: z.array(z.string()).min(1).optional().describe('Only these fields may be in the body.'),
+  denyKeys: z.array(z.string()).default([]).describe('These fields may not be in the body.'),
+  fields: z
+    .record(z.string(), fieldRule)
+    .default({})
+    .describe('Rules for values, by field, for example env, rundir, command, resources, jobclass, "priority,sched".'),
+  defaults: z
+    .record(z.string(), z.union([z.string(), z.number()]))
+    .default({})
+    .describe('Values that are put in where the field is missing.'),
+});
+
+const quota = z.strictObject({
+  groups: z.array(z.string()).default([]).describe('For members of one of these groups; empty: for everyone.'),
+  perMinute: z.number().int().min(1).optional().describe('Submissions of one identity per minute.'),
+  perDay: z.number().int().min(1).optional().describe('Submissions of one identity per day.'),
+});
+
 export const jobsSchema = z.strictObject({
+  policy: z
+    .array(policyRule)
+    .default([])
+    .describe('What a submission may hold; every rule that concerns the caller must be met.'),
+  quotas: z.array(quota).default([]).describe('How much one identity may submit; the first that concerns it counts.'),
+  visibility: z
+    .enum(['server', 'own'])
+    .default('server')
+    .describe('server: reads show what vovserver shows. own: rows of jobs of others are left out of every answer.'),
   keyLife: duration()
     .default(72 * 3_600_000)
     .describe('An Idempotency-Key is remembered this long: a retry after a weekend must still find it.'),

@@ -101,6 +101,12 @@ export const ERROR_CODES = {
     meaning: 'A request with the same Idempotency-Key is under way.',
     mend: 'Repeat it with the same key after the seconds in Retry-After; the answer will be that of the first.',
   },
+  GW_POLICY: {
+    status: 422,
+    title: 'The submission is against the policy',
+    meaning: 'Fields of the job break rules of this site; the detail names every one. Nothing was submitted.',
+    mend: 'Correct the fields; the header `X-Dry-Run: true` checks a submission without making it.',
+  },
   GW_KEY_REUSED: {
     status: 422,
     title: 'The Idempotency-Key belongs to another submission',
