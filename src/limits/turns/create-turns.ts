@@ -1,0 +1,96 @@
+import type { LimitsConfig } from '../../config/index.ts';
+import type { Clock } from '../../kernel/index.ts';
+import type { Report } from '../../observe/index.ts';
+import type { KeyValue } from '../../platform/index.ts';
+import type { HeldTurn, LaneState, TurnAsk, Turns } from '../ports.ts';
+import { LANES, type Pool, QueuePools } from './pool.ts';
+import { WaitingRoom } from './waiting-room.ts';
+
+const TICK_MS = 1000;
+
+const FREE: HeldTurn = Object.freeze({ done: () => undefined });
+
+/** What turns need. `config` and `replicas` are read at each use, so that a reload takes effect. */
+export interface TurnsOptions {
+  readonly config: () => LimitsConfig;
+  readonly kv: KeyValue;
+  /** The configured number of replicas. */
+  readonly replicas: () => number;
+  readonly clock: Clock;
+  /** 0 to 1, for the jitter of Retry-After. */
+  readonly random: () => number;
+  readonly report: Report;
+  /** Unique among the replicas. */
+  readonly replicaId: string;
+}
+
+class FairTurns implements Turns {
+  readonly #options: TurnsOptions;
+  readonly #queues = new Map<string, QueuePools>();
+  readonly #room: WaitingRoom;
+  readonly #ticking: Disposable;
+
+  constructor(options: TurnsOptions) {
+    this.#options = options;
+    this.#room = new WaitingRoom(options);
+    this.#ticking = options.clock.every(TICK_MS, () => this.#tick());
+  }
+
+  take(ask: TurnAsk): HeldTurn | Promise<HeldTurn> {
+    const { lanes } = this.#options.config();
+    if (lanes.mode === 'off') return FREE;
+    const queue = this.#queues.get(ask.queue) ?? this.#open(ask.queue);
+    const pool = queue.lanes[ask.lane];
+    if (pool.line.size > 0 || !pool.hasRoom()) return this.#room.wait(pool, ask, lanes);
+    this.#options.report.turn(ask.queue, ask.lane, 'given', 0);
+    return pool.begin(pool.costs.of(ask.route));
+  }
+
+  state(): readonly LaneState[] {
+    return [...this.#pools()].map(({ queue: { queue }, lane, share, limit, inFlight, line }) => {
+      return { queue, lane, share, limit, inFlight, waiting: line.size };
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ticking[Symbol.dispose]();
+    this.#room.close();
+  }
+
+  *#pools(): Iterable<Pool> {
+    for (const queue of this.#queues.values()) for (const lane of LANES) yield queue.lanes[lane];
+  }
+
+  #open(name: string): QueuePools {
+    const queue = new QueuePools(name, (freed) => this.#room.call(freed));
+    this.#queues.set(name, queue);
+    this.#share(queue);
+    return queue;
+  }
+
+  #share(queue: QueuePools): void {
+    const { lanes } = this.#options.config();
+    const replicas = Math.max(1, this.#options.replicas());
+    for (const lane of LANES) {
+      const pool = queue.lanes[lane];
+      pool.limit = lanes[lane].concurrency;
+      pool.setShare(Math.max(1, Math.floor(pool.limit / replicas)));
+    }
+  }
+
+  #tick(): void {
+    if (this.#options.config().lanes.mode === 'off') this.#room.release(() => FREE);
+    for (const queue of this.#queues.values()) {
+      this.#share(queue);
+      this.#room.call(queue);
+    }
+    for (const { queue, lane, limit, inFlight, line } of this.#pools()) {
+      this.#options.report.lane(queue.queue, lane, limit, inFlight, line.size);
+    }
+  }
+}
+
+/** Creates the turns of this replica towards the vovservers; disposing refuses whoever still waits. */
+export function createTurns(options: TurnsOptions): Turns {
+  return new FairTurns(options);
+}

@@ -1,0 +1,94 @@
+import type { HeldTurn, Lane } from '../ports.ts';
+import { FairQueue } from './fair-queue.ts';
+import { type RouteCost, RouteCosts } from './route-costs.ts';
+
+/** The lanes in the order in which they are served. */
+export const LANES: readonly Lane[] = ['control', 'submit', 'read', 'list'];
+
+/** Told when something ended, so that whoever waits can go. */
+export type OnFree = (queue: QueuePools) => void;
+
+/** The turns of one queue: a pool for each lane, and how many are out in all. */
+export class QueuePools {
+  readonly queue: string;
+  readonly lanes: Readonly<Record<Lane, Pool>>;
+  readonly onFree: OnFree;
+  inFlight = 0;
+  /** Sum of what the lanes may have out. */
+  share = 0;
+  waiting = 0;
+
+  constructor(queue: string, onFree: OnFree) {
+    this.queue = queue;
+    this.onFree = onFree;
+    this.lanes = {
+      control: new Pool(this, 'control'),
+      submit: new Pool(this, 'submit'),
+      read: new Pool(this, 'read'),
+      list: new Pool(this, 'list'),
+    };
+  }
+}
+
+/** The turns of one lane of one queue on this replica. */
+export class Pool {
+  readonly queue: QueuePools;
+  readonly lane: Lane;
+  /** Only bound by its own share; the others also by that of the whole queue, while it is overdrawn. */
+  readonly reserved: boolean;
+  readonly costs = new RouteCosts();
+  readonly line = new FairQueue(this.costs);
+  inFlight = 0;
+  /** Most that this replica may have out. */
+  share = 0;
+  /** Most that all replicas together may have out. */
+  limit = 0;
+  /** Most that were out or waited since it was last asked for. */
+  demand = 0;
+
+  constructor(queue: QueuePools, lane: Lane) {
+    this.queue = queue;
+    this.lane = lane;
+    this.reserved = lane === 'control' || lane === 'submit';
+  }
+
+  hasRoom(): boolean {
+    return this.inFlight < this.share && (this.reserved || this.queue.inFlight < this.queue.share);
+  }
+
+  begin(route: RouteCost): HeldTurn {
+    this.inFlight += 1;
+    this.queue.inFlight += 1;
+    if (this.inFlight > this.demand) this.demand = this.inFlight;
+    return new PoolTurn(this, route);
+  }
+
+  end(route: RouteCost, ok: boolean, seconds: number): void {
+    this.inFlight -= 1;
+    this.queue.inFlight -= 1;
+    if (ok) this.costs.learn(route, seconds);
+    this.queue.onFree(this.queue);
+  }
+
+  setShare(share: number): void {
+    this.queue.share += share - this.share;
+    this.share = share;
+  }
+}
+
+class PoolTurn implements HeldTurn {
+  readonly #pool: Pool;
+  #route: RouteCost | null;
+
+  constructor(pool: Pool, route: RouteCost) {
+    this.#pool = pool;
+    this.#route = route;
+  }
+
+  done(result: { readonly ok: boolean; readonly seconds: number }): void {
+    const route = this.#route;
+    if (route === null) return;
+    this.#route = null;
+    this.#pool.end(route, result.ok, result.seconds);
+  }
+}
