@@ -57,7 +57,7 @@ export const LANES: LimitsConfig['lanes'] = {
   identityQueueLength: 200,
 };
 
-const POLICIES: LimitsConfig = {
+export const POLICIES: LimitsConfig = {
   mode: 'enforce',
   lanes: LANES,
   identity: { all: { requests: 600, window: 60_000 } },
