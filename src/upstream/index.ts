@@ -1,4 +1,5 @@
 // Speaks HTTP to vovserver: TLS policy, pools, failover, header passes, coalescing, streaming.
+export { type CarrierOptions, createCarrier } from './carrier.ts';
 export { createUpstream, type UpstreamHandle, type UpstreamOptions } from './create-upstream.ts';
 export { type InspectedServer, type InspectOptions, inspectServer } from './inspect-server.ts';
 export type {

@@ -25,6 +25,8 @@ export class AnswerTooLong extends GatewayError {
 
 /** Most that is set aside at once, bytes, before an answer has shown that it is longer. */
 const FIRST_ROOM = 16_384;
+/** Most that stays set aside for nothing, bytes. */
+const SLACK = 4096;
 
 /** An answer in memory, up to a limit of bytes; beyond it nothing is kept and `destroyed` is set. */
 export class Collector implements Sink {
@@ -78,7 +80,8 @@ export class Collector implements Sink {
 
   /** The answer, once it is complete. */
   answer(seconds: number, renewed: boolean): WholeAnswer {
-    const body = this.#room.subarray(0, this.#bytes);
+    const all = this.#room.subarray(0, this.#bytes);
+    const body = this.#room.length - this.#bytes > SLACK ? Buffer.from(all) : all;
     return { status: this.#status, headers: this.#headers, body, seconds, renewed };
   }
 

@@ -10,6 +10,7 @@ import {
   type Credential,
   createUpstream,
   type ForwardResult,
+  type Upstream,
   type UpstreamHandle,
   type UpstreamToken,
 } from '../../src/upstream/index.ts';
@@ -124,6 +125,8 @@ export interface RigOptions {
   readonly queues: readonly QueueConfig[];
   readonly clock?: Clock;
   readonly credential?: (account: string) => Credential;
+  /** Another road than the upstream's own; its calls carry a head. */
+  readonly road?: (upstream: UpstreamHandle) => Upstream['forward'];
 }
 
 async function bodyOf(req: IncomingMessage): Promise<CallBody> {
@@ -145,9 +148,10 @@ function refuse(res: ServerResponse, error: ReturnType<typeof toGatewayError>): 
 }
 
 /** Boots an upstream behind a plain HTTP front that hands every request over, as the gateway's pipeline does. */
-export async function createRig({ queues, clock = systemClock, credential }: RigOptions): Promise<Rig> {
+export async function createRig({ queues, clock = systemClock, credential, road }: RigOptions): Promise<Rig> {
   const report = createToldReport();
   const upstream = createUpstream({ queues, report, clock });
+  const forward = road === undefined ? upstream.forward : road(upstream);
   const results: ForwardResult[] = [];
   const errors: ReturnType<typeof toGatewayError>[] = [];
   let id = 0;
@@ -173,8 +177,9 @@ export async function createRig({ queues, clock = systemClock, credential }: Rig
         requestId: `rid-${id}`,
         traceparent: '00-11111111111111111111111111111111-2222222222222222-01',
         signal: gone.signal,
+        ...(road === undefined ? {} : { head: ['ratelimit', `"identity";r=${id}`] }),
       };
-      results.push(await upstream.forward(call, (credential ?? countingCredential)(account), res));
+      results.push(await forward(call, (credential ?? countingCredential)(account), res));
     } catch (error) {
       errors.push(toGatewayError(error));
       refuse(res, toGatewayError(error));

@@ -1,0 +1,90 @@
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '../kernel/index.ts';
+
+/** Bytes of answers that are in memory or may come to be, up to a limit. */
+export class ByteBudget {
+  readonly #limit: number;
+  #taken = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Bytes that are set aside now. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  hasRoom(bytes: number): boolean {
+    return this.#taken + bytes <= this.#limit;
+  }
+
+  take(bytes: number): void {
+    this.#taken += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#taken -= bytes;
+  }
+}
+
+/** The bytes of one answer, given back when the last response that it was written to is closed. */
+export class HeldAnswer {
+  readonly #budget: ByteBudget;
+  readonly #bytes: number;
+  /** The writer's own hold, until `written`, and one for each response. */
+  #holds = 1;
+
+  /** `bytes` are set aside in `budget` already. */
+  constructor(budget: ByteBudget, bytes: number) {
+    this.#budget = budget;
+    this.#bytes = bytes;
+  }
+
+  hold(response: ServerResponse): void {
+    if (response.closed) return;
+    this.#holds += 1;
+    response.once('close', this.written);
+  }
+
+  readonly written = (): void => {
+    this.#holds -= 1;
+    if (this.#holds === 0) this.#budget.give(this.#bytes);
+  };
+}
+
+/** Keys of which something is known for a while; the oldest is forgotten first. */
+export class RecentKeys {
+  readonly #clock: Clock;
+  readonly #life: number;
+  readonly #most: number;
+  readonly #until = new Map<string, number>();
+
+  /** `life` in milliseconds. */
+  constructor(clock: Clock, life: number, most: number) {
+    this.#clock = clock;
+    this.#life = life;
+    this.#most = most;
+  }
+
+  add(key: string): void {
+    this.#until.delete(key);
+    this.#until.set(key, this.#clock.now() + this.#life);
+    if (this.#until.size <= this.#most) return;
+    for (const oldest of this.#until.keys()) {
+      this.#until.delete(oldest);
+      return;
+    }
+  }
+
+  has(key: string): boolean {
+    if (this.#until.size === 0) return false;
+    const until = this.#until.get(key);
+    if (until === undefined) return false;
+    // A clock that was set back must not prolong it.
+    const left = until - this.#clock.now();
+    if (left > 0 && left <= this.#life) return true;
+    this.#until.delete(key);
+    return false;
+  }
+}
