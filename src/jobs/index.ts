@@ -1,2 +1,7 @@
 // Makes submission safe: at most once, attributable, within policy and quota.
+export { readIdempotencyKey } from './idempotency-key.ts';
+export { normalJobId } from './job-id.ts';
+export { createOrigins, type OriginsOptions } from './origins.ts';
+export type { SettleTimes } from './parts.ts';
 export type { Answer, Origin, Origins, Ownership, Submission, Submissions, SubmissionWay } from './ports.ts';
+export { createSubmissions, type SubmissionsOptions } from './submissions.ts';

@@ -31,8 +31,11 @@ export interface Submission {
 
 /** What the submission needs of the way to vovserver. */
 export interface SubmissionWay {
-  /** Sends the body once. Throws GatewayError; GW_OUTCOME_UNKNOWN when it may have been executed. */
-  send(body: Buffer): Promise<Answer>;
+  /**
+   * Sends the body once. Throws GatewayError; GW_OUTCOME_UNKNOWN when it may have been executed. `lost` aborts when this
+   * replica no longer holds the submission: what has not been sent by then must not be sent (GW_KEY_IN_PROGRESS).
+   */
+  send(body: Buffer, lost?: AbortSignal): Promise<Answer>;
   /** Reads, as the same account. Throws GatewayError. */
   read(target: string): Promise<Answer>;
 }

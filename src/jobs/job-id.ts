@@ -1,0 +1,38 @@
+import { readMembers } from './job-text.ts';
+import type { Answer } from './ports.ts';
+
+const DIGITS = /^\d{1,12}$/;
+
+/** `000045080`, `45080/` and `45080` are the same job; null for what is no job id. */
+export function normalJobId(text: string): string | null {
+  const digits = text.endsWith('/') ? text.slice(0, -1) : text;
+  return DIGITS.test(digits) ? String(Number(digits)) : null;
+}
+
+/** What an answer of vovserver to a submission means. */
+export type Verdict =
+  | { readonly kind: 'accepted'; readonly jobId: string }
+  /** vovserver said no: nothing was executed. */
+  | { readonly kind: 'refused' }
+  /** It failed on the way, maybe after the job was made. */
+  | { readonly kind: 'failed' }
+  /** It says yes in a way that cannot be read. */
+  | { readonly kind: 'unreadable' };
+
+function jobIdOf(members: Readonly<Record<string, unknown>>): string | null {
+  const found = Object.entries(members).find(([name]) => name.toLowerCase() === 'jobid')?.[1];
+  if (typeof found === 'number') return Number.isSafeInteger(found) ? normalJobId(String(found)) : null;
+  return typeof found === 'string' ? normalJobId(found) : null;
+}
+
+/** Reads the answer to a submission; an id may be a number or a text, with or without leading zeros. */
+export function readVerdict({ status, body }: Answer): Verdict {
+  if (status >= 500) return { kind: 'failed' };
+  if (status < 200 || status >= 300) return { kind: 'refused' };
+  const members = readMembers(body) ?? {};
+  const jobId = jobIdOf(members);
+  if (jobId !== null) return { kind: 'accepted', jobId };
+  const { errmsg, errormsg, error } = members;
+  const said = [errmsg, errormsg, error].some((text) => typeof text === 'string' && text !== '');
+  return { kind: said ? 'refused' : 'unreadable' };
+}

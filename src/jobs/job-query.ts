@@ -1,0 +1,42 @@
+import type { JobText } from './job-text.ts';
+import { type Mark, markField } from './mark.ts';
+
+/** Characters that mean nothing in a selection rule. All else is compared in the gateway instead of being quoted. */
+const PLAIN = /^[A-Za-z0-9_./][A-Za-z0-9_./-]*$/;
+
+/** A query for jobs, and how many rows it may give. */
+export interface JobQuery {
+  readonly target: string;
+  readonly limit: number;
+}
+
+const FEW = 10;
+const SOME = 500;
+/** Jobs of an account that are looked through one by one. */
+const MANY = 5000;
+
+function query(select: readonly string[], where: readonly string[], limit: number): JobQuery {
+  const parts = { select: select.join(','), from: 'jobs', where: where.join(' '), limit: String(limit) };
+  const text = Object.entries(parts).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  return { target: `/api/v3/query?${text.join('&')}`, limit };
+}
+
+/** The jobs that carry a mark. */
+export function markQuery(mark: Mark): JobQuery & { readonly fields: readonly string[] } {
+  const field = markField(mark);
+  const fields = ['idint', 'user', field];
+  return { ...query(fields, [`${field}==${mark.text}`], FEW), fields };
+}
+
+export const LOG_FIELDS = ['idint', 'user', 'dir', 'command', 'submittime'] as const;
+
+/** The jobs of an account since `seconds` (of the epoch) that name the log file, or all of them when its name is not plain. */
+export function logQuery(account: string, { logfile }: JobText, seconds: number): JobQuery {
+  const plain = PLAIN.test(logfile);
+  const where = [
+    ...(PLAIN.test(account) ? [`user==${account}`] : []),
+    `submittime>=${Math.max(0, Math.floor(seconds))}`,
+    ...(plain ? [`command^${logfile}`] : []),
+  ];
+  return query(LOG_FIELDS, where, plain ? SOME : MANY);
+}

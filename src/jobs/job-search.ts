@@ -1,0 +1,122 @@
+import { type Clock, GatewayError } from '../kernel/index.ts';
+import { normalJobId } from './job-id.ts';
+import { LOG_FIELDS, logQuery, markQuery } from './job-query.ts';
+import type { JobText } from './job-text.ts';
+import { type Mark, markField } from './mark.ts';
+import type { Answer, SubmissionWay } from './ports.ts';
+import { type Row, readRows } from './query-rows.ts';
+
+/** What a search for the job of a submission came to. `unsure` is neither: vovserver did not answer well, or several fit. */
+export type Found =
+  | { readonly kind: 'one'; readonly jobId: string }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unsure'; readonly reason: string };
+
+/** The submission whose job is looked for. */
+export interface Wanted {
+  readonly account: string;
+  readonly mark: Mark | null;
+  readonly job: JobText | null;
+  /** Milliseconds since the epoch, on the gateway's clock. */
+  readonly sentAt: number;
+}
+
+export interface JobSearchOptions {
+  readonly way: Pick<SubmissionWay, 'read'>;
+  readonly clock: Clock;
+  /** True for a job that is known to come from another submission. */
+  readonly isAnothers: (jobId: string) => Promise<boolean>;
+}
+
+type LogRow = Row<(typeof LOG_FIELDS)[number]>;
+
+/** Clocks may differ by so much before vovserver's own Date says by how much. */
+const SKEW_MS = 300_000;
+/** SUBMITTIME and Date are whole seconds. */
+const SLACK_MS = 2000;
+
+const unsure = (reason: string): Found => ({ kind: 'unsure', reason });
+
+async function ask(way: JobSearchOptions['way'], target: string): Promise<Answer | null> {
+  try {
+    return await way.read(target);
+  } catch (error) {
+    if (error instanceof GatewayError) return null;
+    throw error;
+  }
+}
+
+async function byMark(way: JobSearchOptions['way'], mark: Mark, account: string): Promise<Found> {
+  const { target, limit, fields } = markQuery(mark);
+  const answer = await ask(way, target);
+  const rows = answer === null ? null : readRows(answer, fields);
+  if (rows === null || rows.length >= limit) return unsure('no good answer to the search for the mark');
+  const field = markField(mark);
+  const ours = rows.filter((row) => row.user === account && row[field] === mark.text);
+  const ids = ours.map((row) => normalJobId(row.idint ?? '')).filter((id) => id !== null);
+  const [jobId, ...more] = ids;
+  if (more.length > 0) return unsure('several jobs carry the mark');
+  // Rows that do not hold what was asked for: the server reads the query in another way than it is meant.
+  if (jobId === undefined) return rows.length === 0 ? { kind: 'none' } : unsure('rows without the mark');
+  return { kind: 'one', jobId };
+}
+
+/** vovserver's clock minus the gateway's, in milliseconds, by the Date of an answer; null without one. */
+function clockOffset(answer: Answer, now: number): number | null {
+  const at = answer.headers.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'date');
+  const date = at < 0 ? Number.NaN : Date.parse(answer.headers[at + 1] ?? '');
+  return Number.isNaN(date) ? null : date - now;
+}
+
+const NAME_PART = /[A-Za-z0-9_.-]/;
+
+/** Whether a command names this file, not one whose name only holds it. */
+function names(command: string, logfile: string): boolean {
+  for (let at = command.indexOf(logfile); at >= 0; at = command.indexOf(logfile, at + 1)) {
+    const around = [command[at - 1] ?? ' ', command[at + logfile.length] ?? ' '];
+    if (!around.some((char) => NAME_PART.test(char))) return true;
+  }
+  return false;
+}
+
+const folder = (path: string): string => (path.length > 1 ? path.replace(/\/+$/, '') : path);
+
+/** COMMAND is stored as `vw <command> > <logfile>` (tutorial); the first word is the wrapper. */
+function isTheJob(row: LogRow, { rundir, logfile, command }: JobText): boolean {
+  const written = `${command} > ${logfile}`;
+  const [wrapper = ''] = row.command.split(' ', 1);
+  const same = row.command === written || row.command === `${wrapper} ${written}`;
+  return same && folder(row.dir) === folder(rundir);
+}
+
+async function byLogfile({ way, clock, isAnothers }: JobSearchOptions, wanted: Wanted, job: JobText): Promise<Found> {
+  const { target, limit } = logQuery(wanted.account, job, (wanted.sentAt - SKEW_MS) / 1000);
+  const answer = await ask(way, target);
+  const rows = answer === null ? null : readRows(answer, LOG_FIELDS);
+  if (answer === null || rows === null) return unsure('no good answer to the search by log file');
+  if (rows.length >= limit) return unsure('too many jobs to look through');
+  const offset = clockOffset(answer, clock.now()) ?? 0;
+  const since = wanted.sentAt + offset - SLACK_MS;
+  const near = rows.filter(
+    (row) => row.user === wanted.account && Number(row.submittime) * 1000 >= since && names(row.command, job.logfile),
+  );
+  const anothers = await Promise.all(near.map((row) => isAnothers(normalJobId(row.idint) ?? row.idint)));
+  const open = near.filter((_, at) => anothers[at] === false);
+  const [row, ...more] = open;
+  if (row === undefined) return { kind: 'none' };
+  const jobId = normalJobId(row.idint);
+  if (more.length > 0 || jobId === null || !isTheJob(row, job)) return unsure('jobs that may be it, or not');
+  return { kind: 'one', jobId };
+}
+
+/**
+ * Looks for the job that a submission may have made. By its mark; and by its log file among the account's jobs since then,
+ * because a mark proves nothing when vovserver dropped it: there is no job only when both say so. Throws StoreUnavailable.
+ */
+export async function searchJob(options: JobSearchOptions, wanted: Wanted): Promise<Found> {
+  const { mark, job, account } = wanted;
+  const marked = mark === null ? null : await byMark(options.way, mark, account);
+  if (marked?.kind === 'one') return marked;
+  const logged = job === null ? unsure('the body names no log file') : await byLogfile(options, wanted, job);
+  return marked?.kind === 'unsure' && logged.kind === 'none' ? marked : logged;
+}

@@ -1,0 +1,32 @@
+import type { Answer } from './ports.ts';
+import type { KeptAnswer } from './record.ts';
+
+const LARGEST = 65_536;
+/** What belongs to the answer itself; all else (Date, request id, rate limits) belongs to the request that got it. */
+const KEPT = new Set(['content-type', 'content-language', 'content-encoding', 'location']);
+const REPLAYED = ['Idempotent-Replayed', 'true'] as const;
+
+const jobIdBody = (jobId: string): Buffer => Buffer.from(JSON.stringify({ jobid: Number(jobId) }));
+
+/** An answer as it is kept. One beyond 64 KiB is kept as its job id alone, or without a body when it has none. */
+export function keepAnswer({ status, headers, body }: Answer, jobId: string | null): KeptAnswer {
+  if (body.length > LARGEST) return keepAnswer(jobId === null ? emptyAnswer(status) : jobAnswer(status, jobId), jobId);
+  const kept = headers.flatMap((name, at) =>
+    at % 2 === 0 && KEPT.has(name.toLowerCase()) ? [name, headers[at + 1] ?? ''] : [],
+  );
+  return { status, headers: kept, body: body.toString('base64') };
+}
+
+const emptyAnswer = (status: number): Answer => ({ status, headers: [], body: Buffer.alloc(0) });
+
+function jobAnswer(status: number, jobId: string): Answer {
+  return { status, headers: ['Content-Type', 'application/json'], body: jobIdBody(jobId) };
+}
+
+/** The answer for a job that was found again. */
+export const adoptedAnswer = (jobId: string): KeptAnswer => keepAnswer(jobAnswer(200, jobId), jobId);
+
+/** A kept answer, marked as given again. */
+export function replay({ status, headers, body }: KeptAnswer): Answer {
+  return { status, headers: [...headers, ...REPLAYED], body: Buffer.from(body, 'base64') };
+}

@@ -1,0 +1,36 @@
+import { type Clock, GatewayError } from '../kernel/index.ts';
+import type { Answer } from './ports.ts';
+import type { SubmissionRecord } from './record.ts';
+
+/** True when an error of the way says that vovserver was not given anything; anything that is not sure may have been sent. */
+export function nothingSent(error: unknown): boolean {
+  if (!(error instanceof GatewayError)) return false;
+  return error.status < 500 || error.status === 503 || error.code === 'GW_UPSTREAM_TLS';
+}
+
+/** True for a failure of which vovserver itself says that it is over; a proxy before it would answer 502, 503 or 504. */
+export const isOver = ({ status }: Answer): boolean => status === 500 || status === 501;
+
+/** What a caller learns whose submission may have been executed; `settledAt` is when looking again may decide it. */
+export function outcomeUnknown(clock: Clock, settledAt: number, keyed: boolean, cause?: unknown): GatewayError {
+  const seconds = Math.min(600, Math.max(5, Math.ceil((settledAt - clock.now()) / 1000)));
+  const what = keyed
+    ? 'The answer to this submission was lost, and its job has not been found yet. Repeat it with the same Idempotency-Key: the gateway looks again before it sends anything.'
+    : 'The answer to this submission was lost, and its job has not been found yet. List your jobs before you send it again.';
+  const options = { retryAfter: seconds, ...(cause === undefined ? {} : { cause }) };
+  return new GatewayError('GW_OUTCOME_UNKNOWN', what, options);
+}
+
+/** Nobody sends the same submission twice at once. */
+export function inProgress(keyed: boolean): GatewayError {
+  const detail = keyed
+    ? 'A request with this Idempotency-Key is under way.'
+    : 'Another repeat of this submission is under way.';
+  return new GatewayError('GW_KEY_IN_PROGRESS', detail, { retryAfter: 2 });
+}
+
+/** Throws GW_KEY_REUSED when the record is of another body. */
+export function checkSame({ fingerprint }: SubmissionRecord, given: string): void {
+  if (fingerprint === given) return;
+  throw new GatewayError('GW_KEY_REUSED', 'This Idempotency-Key was used before with another body; make a new key.');
+}

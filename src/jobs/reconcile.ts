@@ -1,0 +1,71 @@
+import { type Found, searchJob } from './job-search.ts';
+import { readJobText } from './job-text.ts';
+import type { Mark } from './mark.ts';
+import type { Parts, Work } from './parts.ts';
+import type { Origin, Submission } from './ports.ts';
+
+/** A sending whose outcome nobody knows. */
+export interface Lost {
+  readonly account: string;
+  readonly mark: Mark | null;
+  readonly requestId: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Longer than any doubt about the clocks of replicas. */
+const CLOCKS_MS = 60_000;
+
+const claimKey = (parts: Parts, queue: string, jobId: string): string =>
+  `adopted:{${parts.hash('adopted', [queue, jobId])}}`;
+
+function isOf(origin: Origin, { identity, key }: Submission, { requestId }: Lost): boolean {
+  return origin.requestId === requestId && origin.subject === identity.subject && origin.key === key;
+}
+
+/** Whether a job is known to come from another submission: by its origin, or because another one has adopted it. */
+async function isAnothers(parts: Parts, { submission, id }: Work, lost: Lost, jobId: string): Promise<boolean> {
+  const { queue } = submission;
+  const owner = await parts.kv.get(claimKey(parts, queue, jobId));
+  if (owner !== null) return owner !== id;
+  const origin = await parts.origins.find(queue, jobId);
+  // An older origin is of an earlier job: numbers begin anew when a server does.
+  return origin !== null && origin.submittedAt >= lost.at - CLOCKS_MS && !isOf(origin, submission, lost);
+}
+
+/** One job answers for one submission only, whoever looks at the same moment. */
+async function claim(parts: Parts, { submission, id }: Work, jobId: string): Promise<boolean> {
+  const key = claimKey(parts, submission.queue, jobId);
+  const life = parts.config().jobs.keyLife;
+  return (await parts.kv.set(key, id, life, { onlyIfAbsent: true })) || (await parts.kv.get(key)) === id;
+}
+
+/** Looks for the job of a lost sending and claims it. Throws StoreUnavailable and GW_STORE_UNAVAILABLE. */
+export async function reconcile(parts: Parts, work: Work, lost: Lost): Promise<Found> {
+  const { submission, way } = work;
+  const options = { way, clock: parts.clock, isAnothers: (jobId: string) => isAnothers(parts, work, lost, jobId) };
+  const wanted = { account: lost.account, mark: lost.mark, job: readJobText(submission.body), sentAt: lost.at };
+  const found = await searchJob(options, wanted);
+  if (found.kind === 'one' && !(await claim(parts, work, found.jobId))) {
+    return { kind: 'unsure', reason: 'the job was adopted by another submission' };
+  }
+  if (found.kind === 'unsure') {
+    const fields = { queue: submission.queue, account: lost.account, request_id: submission.requestId };
+    parts.report.log.warn({ event: 'submission_unsure', ...fields, reason: found.reason }, 'a lost job was not found');
+  }
+  return found;
+}
+
+/** Keeps who submitted an accepted job. */
+export function recordOrigin(parts: Parts, submission: Submission, jobId: string, lost?: Lost): Promise<void> {
+  const { queue, epoch, identity, tokenId, tokenLabel, address, key } = submission;
+  return parts.origins.record({
+    ...{ queue, epoch, jobId, tokenId, tokenLabel, address, key },
+    subject: identity.subject,
+    user: identity.user,
+    account: lost?.account ?? submission.account,
+    requestId: lost?.requestId ?? submission.requestId,
+    submittedAt: lost?.at ?? parts.clock.now(),
+    lastSeen: null,
+  });
+}

@@ -1,0 +1,144 @@
+import { GatewayError } from '../kernel/index.ts';
+import { StoreUnavailable } from '../platform/index.ts';
+import { readVerdict } from './job-id.ts';
+import { type JobText, readJobText } from './job-text.ts';
+import { adoptedAnswer, replay } from './kept-answer.ts';
+import { inProgress, nothingSent, outcomeUnknown } from './outcome.ts';
+import type { Parts, Work } from './parts.ts';
+import type { Answer, Submission, SubmissionWay } from './ports.ts';
+import { reconcile, recordOrigin } from './reconcile.ts';
+import type { SubmissionRecord } from './record.ts';
+import type { Stored } from './record-store.ts';
+
+const LEASE_MS = 15_000;
+
+/** A submission without a key, by what vovserver itself tells jobs apart: account, run directory and log file. */
+interface NaturalWork extends Work {
+  readonly job: JobText;
+}
+
+/** The state of an implicit record is always `unknown`: after a known success nothing is kept. */
+interface Lost {
+  readonly stored: Stored;
+  readonly at: number;
+  readonly settledAt: number;
+}
+
+/** Makes a submission without a key; one that repeats another whose outcome is unknown is looked for first. */
+export async function submitUnkeyed(parts: Parts, submission: Submission, way: SubmissionWay): Promise<Answer> {
+  const job = readJobText(submission.body);
+  const life = parts.config().jobs.implicitKeyLife;
+  if (job === null || life === 0) return pass(parts, submission, way, null);
+  const names = [submission.queue, submission.account, job.rundir, job.logfile];
+  const work = { submission, way, job, id: parts.hash('implicit', names) };
+  const earlier = await readEarlier(parts, work);
+  if (earlier === 'away') {
+    const answer = await pass(parts, submission, way, work);
+    return { ...answer, headers: [...answer.headers, 'Idempotency-Status', 'unavailable'] };
+  }
+  return earlier === null ? pass(parts, submission, way, work) : repeat(parts, work, earlier);
+}
+
+/** The lost submission that this one repeats; another command under the same log file is another submission. */
+async function readEarlier(parts: Parts, work: NaturalWork): Promise<Lost | null | 'away'> {
+  try {
+    const stored = await parts.store.read(work.id);
+    if (stored === null || stored.record.fingerprint !== commandOf(parts, work)) return null;
+    const { state } = stored.record;
+    return state.kind === 'unknown' ? { stored, at: state.at, settledAt: state.settledAt } : null;
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return 'away';
+    if (error instanceof GatewayError) return null;
+    throw error;
+  }
+}
+
+const commandOf = (parts: Parts, { job }: NaturalWork): string => parts.hash('command', [job.command]);
+
+/** Sends it, and remembers that its outcome is unknown when it is. */
+async function pass(
+  parts: Parts,
+  submission: Submission,
+  way: SubmissionWay,
+  natural: NaturalWork | null,
+): Promise<Answer> {
+  const at = parts.clock.now();
+  let answer: Answer;
+  try {
+    answer = await way.send(submission.body);
+  } catch (error) {
+    if (nothingSent(error)) throw error;
+    return lost(parts, { submission, way, natural }, at, error);
+  }
+  const verdict = readVerdict(answer);
+  if (verdict.kind === 'accepted') await recordOrigin(parts, submission, verdict.jobId);
+  return answer;
+}
+
+interface Passed {
+  readonly submission: Submission;
+  readonly way: SubmissionWay;
+  readonly natural: NaturalWork | null;
+}
+
+async function lost(parts: Parts, { submission, natural }: Passed, at: number, error: unknown): Promise<Answer> {
+  const settledAt = parts.clock.now() + parts.settle.lostMs;
+  if (natural !== null) {
+    const found = await lookAtOnce(parts, natural, submission, at);
+    if (found !== null) return adopt(parts, natural, { ...submission, mark: null, at }, found);
+    await remember(parts, natural, { at, settledAt });
+  }
+  parts.report.submission(submission.queue, 'unknown');
+  throw outcomeUnknown(parts.clock, settledAt, false, error);
+}
+
+async function lookAtOnce(parts: Parts, work: Work, lost: Submission, at: number): Promise<string | null> {
+  try {
+    const found = await reconcile(parts, work, { ...lost, mark: null, at });
+    return found.kind === 'one' ? found.jobId : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Replaces whatever was there: the newest loss is the one that a repeat means. */
+function remember(parts: Parts, work: NaturalWork, times: { at: number; settledAt: number }): Promise<void> {
+  const { account, requestId } = work.submission;
+  const record: SubmissionRecord = {
+    ...{ account, requestId, mark: null, fingerprint: commandOf(parts, work) },
+    attempt: parts.random(12).toString('hex'),
+    state: { kind: 'unknown', ...times },
+  };
+  return parts.late('a submission without a key whose outcome is unknown', async () => {
+    const before = await parts.store.read(work.id);
+    await parts.store.put(work.id, before, record, parts.config().jobs.implicitKeyLife);
+  });
+}
+
+async function adopt(
+  parts: Parts,
+  { submission }: Work,
+  lost: Parameters<typeof reconcile>[2],
+  jobId: string,
+): Promise<Answer> {
+  await recordOrigin(parts, submission, jobId, lost);
+  parts.report.submission(submission.queue, 'adopted');
+  return replay(adoptedAnswer(jobId));
+}
+
+/** One repeat at a time; what it comes to ends the record, so that a later equal submission is a new one. */
+async function repeat(parts: Parts, work: NaturalWork, { stored, at, settledAt }: Lost): Promise<Answer> {
+  const lease = await parts.leases.tryAcquire(`implicit:${work.id}`, LEASE_MS).catch(() => null);
+  if (lease === null) throw inProgress(false);
+  await using _held = lease;
+  const now = parts.clock.now();
+  const lostOne = { ...stored.record, at };
+  const found = await reconcile(parts, work, lostOne).catch(() => null);
+  if (found === null || found.kind === 'unsure' || (found.kind === 'none' && now < settledAt)) {
+    parts.report.submission(work.submission.queue, 'unknown');
+    throw outcomeUnknown(parts.clock, settledAt, false);
+  }
+  if (!(await parts.store.drop(work.id, stored).catch(() => false))) throw inProgress(false);
+  if (found.kind === 'one') return adopt(parts, work, lostOne, found.jobId);
+  return pass(parts, work.submission, work.way, work);
+}
