@@ -156,6 +156,8 @@ export interface People {
   admit(assertion: Assertion): Promise<Identity>;
   /** The identity of a subject as of its last sign-in, its roles and rules as of now; null when unknown or removed. */
   find(subject: string): Promise<Identity | null>;
+  /** Whether something is kept of a subject that cannot be opened here: another key sealed it, or it was tampered with. */
+  isUnreadable?(subject: string): Promise<boolean>;
   bindings(): Promise<Binding[]>;
   /** Frees a user name and the accounts bound with it, and forgets the person: sessions and tokens end. False: no such binding. */
   release(user: string): Promise<boolean>;
