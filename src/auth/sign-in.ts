@@ -226,6 +226,8 @@ export interface WebRoute {
    * credential is looked at.
    */
   readonly needs: 'session' | 'maybe' | 'caller' | 'nothing';
+  /** While false nothing is served there; without it always open. */
+  isOpen?(): boolean;
   handle(request: WebRequest, visitor: Visitor): WebAnswer | Promise<WebAnswer>;
 }
 

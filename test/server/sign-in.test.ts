@@ -73,7 +73,8 @@ describe('a session', () => {
       world.call(method, path, { headers: { cookie, ...headers } });
     const own = { 'sec-fetch-site': 'same-origin' };
     assert.equal((await call(own)).status, 200);
-    for (const site of ['cross-site', 'same-site', 'none']) {
+    assert.equal((await call({ 'sec-fetch-site': 'none' })).status, 200, 'a typed address');
+    for (const site of ['cross-site', 'same-site']) {
       assert.equal((await call({ 'sec-fetch-site': site })).status, 401, site);
     }
     const job = { command: 'sleep 1', logfile: 'L1', rundir: '/tmp', env: 'BASE' };
@@ -109,6 +110,16 @@ describe('a session', () => {
     for (const cookie of [`${good}; vovgw=x`, `vovgw=${value.slice(1)}`, `vovgw=${value}x`, 'vovgw=', 'vovgw']) {
       const headers = { cookie, accept: 'application/json' };
       assert.equal((await world.call('GET', '/ui/', { headers })).status, 401, cookie.slice(0, 20));
+    }
+  });
+
+  it('is not planted by a sibling host with a name that only looks like ours', async () => {
+    const { browser } = await signInAs(world.url, 'oidc/oidc', 'bob');
+    const value = browser.cookies(world.url).get('vovgw') ?? '';
+    for (const name of ['\u00a0vovgw', 'vovgw\u00a0', '\u00a0 vovgw', 'Vovgw']) {
+      const answer = await ask('GET', '/ui/', { cookie: `${name}=${value}`, accept: 'application/json' });
+      assert.ok((answer.statusCode ?? 0) >= 400, JSON.stringify(name));
+      answer.resume();
     }
   });
 
