@@ -144,6 +144,15 @@ describe('what is under /api/', () => {
     '/api',
     '/api/login',
     '/api/%2e%2e/ui/',
+    '/%61pi/v3/jobs',
+    '/api?x=/ui/',
+    '//api/v3/jobs',
+    '/API/v3/jobs',
+    '/api;x/v3',
+    '/./api/v3/x',
+    '/x/../api/v3/x',
+    '/;x/api/v3/jobs',
+    'http://h/api/v3/jobs/1',
   ];
 
   it('never answers with a redirect or HTML, signed in or not', async () => {
