@@ -88,6 +88,18 @@ export const DOCUMENTS: readonly Document[] = [
   before('genuine with 3500 XML attributes', (xml) =>
     withAttributes(xml, oneAttribute(times(160, () => `<saml:X${times(20, (at) => ` a${at}="1"`)}/>`))),
   ),
+  after('24 levels of 23 namespaces around 1 900 siblings with one', (xml) =>
+    inStatus(
+      xml,
+      `${times(24, (depth) => `<a${times(23, (at) => ` xmlns:a${depth}-${at}="u"`)}>`)}${'<a xmlns:z="u"/>'.repeat(1900)}${'</a>'.repeat(24)}`,
+    ),
+  ),
+  after('60 namespaces around 1 900 siblings with one', (xml) =>
+    inStatus(
+      xml,
+      `${times(3, (depth) => `<a${times(20, (at) => ` xmlns:a${depth}-${at}="u"`)}>`)}${'<a xmlns:z="u" z:b=""/>'.repeat(1900)}${'</a>'.repeat(3)}`,
+    ),
+  ),
   after('1 000 levels deep', (xml) => inStatus(xml, nested(1000))),
   after('5 000 levels deep', (xml) => inStatus(xml, nested(5000))),
   after('17 000 levels deep', (xml) => inStatus(xml, nested(17_000))),

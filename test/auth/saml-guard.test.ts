@@ -6,7 +6,7 @@ import { decodeBase64, decodeText, inflate, MESSAGE_BYTES } from '../../src/auth
 import { escapeXml } from '../../src/auth/saml/escape-xml.ts';
 import { SamlFault } from '../../src/auth/saml/fault.ts';
 import { countOf, MESSAGE_LIMITS, oneValue, readPosted, readRedirected } from '../../src/auth/saml/message.ts';
-import { parseXml } from '../../src/auth/saml/parse-xml.ts';
+import { namespacesIn, parseXml } from '../../src/auth/saml/parse-xml.ts';
 
 const LIMITS = { depth: 4, elements: 8, attributes: 6, attributesEach: 4, comments: false };
 
@@ -87,6 +87,51 @@ describe('the XML of a SAML message', () => {
     refuses('<a xmlns:p=""/>', 'a namespace declaration that is not allowed');
     refuses('<a xmlns:xml="u"/>', 'a namespace declaration that is not allowed');
     refuses('<a xmlns:xmlns="u"/>', 'a namespace declaration that is not allowed');
+  });
+
+  it('sees the nearest declaration of a prefix, and none of a sibling', () => {
+    const root = parseXml(
+      '<p:a xmlns:p="1" xmlns="d"><p:b xmlns:p="2"><p:c/><e xmlns=""/></p:b><p:f/><g/></p:a>',
+      LIMITS,
+    );
+    const [b, f, g] = root.children;
+    const [c, e] = b?.children ?? [];
+    assert.deepEqual(
+      [root, b, c, e, f, g].map((element) => element?.namespace),
+      ['1', '2', '2', '', '1', 'd'],
+    );
+    assert.ok(c && f);
+    assert.equal(namespacesIn(c.scope).get('p'), '2');
+    assert.equal(namespacesIn(f.scope).get('p'), '1');
+  });
+
+  it('keeps scopes by reference: what declares nothing has the scope around it, and none is ever copied', () => {
+    const root = parseXml('<a xmlns:p="1"><b/><c xmlns:q="2"><d/></c></a>', LIMITS);
+    const [b, c] = root.children;
+    assert.equal(b?.scope, root.scope);
+    assert.equal(c?.scope.outer, root.scope);
+    assert.deepEqual([...(c?.scope.declared ?? [])], [['q', '2']]);
+    assert.equal(c?.children[0]?.scope, c?.scope);
+  });
+
+  it('has at most 64 namespace declarations in force at one place', () => {
+    const limits = { depth: 8, elements: 4000, attributes: 4000, attributesEach: 100, comments: false };
+    const spaces = (count: number, from = 0): string =>
+      Array.from({ length: count }, (_, at) => ` xmlns:n${from + at}="u"`).join('');
+    const reason = 'too many namespace declarations';
+    assert.ok(parseXml(`<a${spaces(64)}><b/></a>`, limits));
+    refuses(`<a${spaces(65)}/>`, reason, limits);
+    refuses(`<a${spaces(64)}><b xmlns:z="u"/></a>`, reason, limits);
+    // Those that hide another count too: they cost as much to look through.
+    refuses(`<a${spaces(40)}><b${spaces(40)}/></a>`, reason, limits);
+    assert.ok(parseXml(`<a>${`<b${spaces(40)}/>`.repeat(50)}</a>`, limits));
+  });
+
+  it('refuses the deep scopes that every sibling had to copy, at their 65th declaration', () => {
+    const level = (at: number): string =>
+      `<a${Array.from({ length: 23 }, (_, n) => ` xmlns:a${at}_${n}="u"`).join('')}>`;
+    const xml = `${Array.from({ length: 30 }, (_, at) => level(at)).join('')}${'<a xmlns:z="u"/>'.repeat(1960)}${'</a>'.repeat(30)}`;
+    refuses(xml, 'too many namespace declarations', MESSAGE_LIMITS);
   });
 
   it('stays within its limits, and the guard stops where one is passed', () => {
