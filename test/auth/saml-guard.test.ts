@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { decodeBase64, decodeText, inflate, MESSAGE_BYTES } from '../../src/auth/saml/encoding.ts';
 import { escapeXml } from '../../src/auth/saml/escape-xml.ts';
 import { SamlFault } from '../../src/auth/saml/fault.ts';
-import { countOf, MESSAGE_LIMITS, oneValue, readPosted, readRedirected } from '../../src/auth/saml/message.ts';
+import { countOf, KIND, MESSAGE_LIMITS, oneValue, readPosted, readRedirected } from '../../src/auth/saml/message.ts';
 import { namespacesIn, parseXml } from '../../src/auth/saml/parse-xml.ts';
 
 const LIMITS = { depth: 4, elements: 8, attributes: 6, attributesEach: 4, comments: false };
@@ -257,18 +257,37 @@ describe('a SAML message', () => {
   const base64 = (xml: string): string => Buffer.from(xml).toString('base64');
 
   it('has the root that is expected, in its namespace', async () => {
-    assert.equal(readPosted(base64(`<Response ${ns}/>`), 'Response').root.name, 'Response');
-    assert.throws(() => readPosted(base64('<Response/>'), 'Response'), { message: 'message: no Response' });
-    assert.throws(() => readPosted(base64(`<LogoutRequest ${ns}/>`), 'Response'), { message: 'message: no Response' });
+    assert.equal(readPosted(base64(`<Response ${ns}/>`), KIND.response).root.name, 'Response');
+    assert.throws(() => readPosted(base64('<Response/>'), KIND.response), { message: 'message: no Response' });
+    assert.throws(() => readPosted(base64(`<LogoutRequest ${ns}/>`), KIND.response), {
+      message: 'message: no Response',
+    });
     const deflated = deflateRawSync(`<LogoutRequest ${ns}/>`).toString('base64');
-    assert.equal((await readRedirected(deflated, 'LogoutRequest')).root.name, 'LogoutRequest');
+    assert.equal((await readRedirected(deflated, KIND.logoutRequest)).root.name, 'LogoutRequest');
   });
 
   it('holds no second message or assertion in any namespace', () => {
     for (const inside of ['<a><Response/></a>', '<Assertion/><a><Assertion xmlns="urn:other"/></a>'])
-      assert.throws(() => readPosted(base64(`<Response ${ns}>${inside}</Response>`), 'Response'), /more than once/);
+      assert.throws(() => readPosted(base64(`<Response ${ns}>${inside}</Response>`), KIND.response), /more than once/);
     const root = parseXml('<a><b/><c><b xmlns="u"/></c></a>', MESSAGE_LIMITS);
     assert.equal(countOf(root, 'b'), 2);
+  });
+
+  it('holds no more than its kind needs', async () => {
+    const filled = (name: string, count: number, unit = '<a/>'): string =>
+      `<${name} ${ns}>${unit.repeat(count)}</${name}>`;
+    const many = { message: 'xml: too many elements' };
+    assert.ok(readPosted(base64(filled('Response', 999)), KIND.response));
+    assert.throws(() => readPosted(base64(filled('Response', 1000)), KIND.response), many);
+    for (const kind of [KIND.logoutRequest, KIND.logoutResponse]) {
+      assert.ok(readPosted(base64(filled(kind.name, 99)), kind));
+      assert.throws(() => readPosted(base64(filled(kind.name, 100)), kind), many);
+      const deflated = (xml: string): string => deflateRawSync(xml).toString('base64');
+      await assert.rejects(readRedirected(deflated(filled(kind.name, 100)), kind), many);
+      const long = filled(kind.name, 33, 'x'.repeat(1024));
+      assert.throws(() => readPosted(base64(long), kind), { message: 'message: too large' });
+      await assert.rejects(readRedirected(deflated(long), kind), { message: 'message: cannot be inflated' });
+    }
   });
 
   it('comes in one field', () => {
