@@ -140,7 +140,10 @@ def _base(url):
 
 def login_file():
     """Where `vovgw login` keeps its token."""
-    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    folder = os.environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(folder):
+        # The XDG base directory specification wants a relative path ignored.
+        folder = os.path.join(os.path.expanduser("~"), ".config")
     return os.path.join(folder, "vovgw", "login.json")
 
 

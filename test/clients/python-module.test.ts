@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
+import { loginFile } from '../../src/cli/login-file.ts';
 import { createAuthority } from '../../standin/certificates.ts';
 import { createWorld, type World } from '../world/world.ts';
 import { assertError, createModuleWorld, fake, type ModuleWorld, type Step } from './module-world.ts';
@@ -162,6 +163,25 @@ describe('clients/python: where the token comes from', () => {
     assert.deepEqual(good, { result: null });
     assertError(bad, 'VOVUsageError', /vovgw login --url/);
     assert.equal(other.seen.length, 0);
+  });
+
+  it('from below an absolute $XDG_CONFIG_HOME, else below ~/.config, as vovgw login keeps it', async () => {
+    await using server = await fake(ok);
+    const home = await mkdtemp(join(folder, 'home-'));
+    const kept = (below: string, token: string) => module.login({ url: server.url, token }, 0o600, below);
+    await kept(join(home, '.config'), 'from-home');
+    await kept(join(folder, 'relative'), 'from-relative');
+    const absolute = await kept(await mkdtemp(join(folder, 'config-')), 'from-absolute');
+    for (const [named, token] of [
+      [absolute, 'from-absolute'],
+      ['relative', 'from-home'],
+      ['', 'from-home'],
+    ] as const) {
+      const env = { HOME: home, XDG_CONFIG_HOME: named };
+      const outcomes = await probe([{ do: 'new' }, { do: 'authorize', url: server.url }, { do: 'getJWT' }], env);
+      assert.equal(outcomes[2]?.result, token, named);
+      assert.ok((await readFile(loginFile(env), 'utf8')).includes(token), 'the command line means the same file');
+    }
   });
 
   it('never from a file that others may read, or a damaged one', async () => {

@@ -52,10 +52,13 @@ async function createNetwork(files: { readonly cert: string; readonly key: strin
   const wire = createServer((socket) => join(keep(socket)));
   const proxy = createServer((socket) => {
     keep(socket).once('data', () => {
-      if (tunnel === 'refused') return socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+      if (tunnel === 'refused') {
+        socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+        return;
+      }
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      if (tunnel === 'lost') return socket.end();
-      join(socket);
+      if (tunnel === 'lost') socket.end();
+      else join(socket);
     });
   });
   const [wirePort, proxyPort] = [await portOf(wire), await portOf(proxy)];
