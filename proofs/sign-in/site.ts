@@ -208,7 +208,9 @@ const sessionOf = (site: Site, browser: Browser): string => {
 function noteBrowser({ url, notes }: Site, browser: Browser): void {
   for (const [name, value] of browser.cookies(url)) {
     notes.add('cookie', value);
-    for (const part of value.split('.')) notes.add(`part of a ${name === 'vovgw' ? 'session' : 'flow'} cookie`, part);
+    // A sealed cookie begins with its version and the id of the key, as every sealed value in the store does.
+    for (const part of value.split('.').filter(({ length }) => length >= 20))
+      notes.add(`part of a ${name === 'vovgw' ? 'session' : 'flow'} cookie`, part);
   }
   for (const visit of browser.history) {
     for (const value of new URL(visit.slice(visit.indexOf(' ') + 1)).searchParams.values()) {
