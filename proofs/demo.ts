@@ -30,6 +30,13 @@ for (const [at, [what, pattern]] of expected.entries()) {
   figures.add(demo.commands[at]?.slice(0, 60) ?? 'missing', what, stdout.slice(0, 60), pattern.test(stdout));
 }
 
+/** Pastes lines into a shell, and at its prompt the token that the page shows. */
+function paste(lines: string, html: string) {
+  const pasted = run('bash', ['-c', lines]);
+  pasted.child.stdin?.end(`${textOf(html, 'token')}\n`);
+  return pasted;
+}
+
 /** The text of an element of a page by its id, as a person would copy it. */
 const textOf = (html: string, id: string): string =>
   unescapeHtml(new RegExp(`id="${id}"[^>]*>([^<]*)<`).exec(html)?.[1] ?? '');
@@ -50,7 +57,7 @@ for (const [way, person] of [
   );
   const job = `{"command":"sleep 60","logfile":"LOG.${person}","rundir":"/tmp","env":"BASE"}`;
   const submit = `curl -s -H "Authorization: Bearer $VOVGW_TOKEN" -H 'Content-Type: application/json' -d '${job}' $NC_URL/api/v3/jobs`;
-  const submitted = await run('bash', ['-c', `${textOf(made.body, 'lines-env')}\n${submit}`]);
+  const submitted = await paste(`${textOf(made.body, 'lines-env')}\n${submit}`, made.body);
   figures.add(
     'a job with the token of the page',
     'a job id',
@@ -58,7 +65,7 @@ for (const [way, person] of [
     /jobid/.test(submitted.stdout),
   );
   const pasted = `${textOf(both.body, 'lines-env')}\n${textOf(both.body, 'lines-curl')}`;
-  const { stdout } = await run('bash', ['-c', pasted]).catch(() => ({ stdout: '' }));
+  const { stdout } = await paste(pasted, both.body).catch(() => ({ stdout: '' }));
   figures.add('the lines to paste, as shown', 'the job in the list', stdout.slice(-60).trim(), /sleep 60/.test(stdout));
 }
 figures.print();

@@ -1,4 +1,5 @@
 // Every page that a person can reach, in Chromium, wide and narrow, light and dark: axe-core, console, width; by keyboard, without script.
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Page } from 'playwright-core';
 import { createFigures } from './figures.ts';
@@ -53,7 +54,7 @@ async function prove(visit: Visit): Promise<void> {
       error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error),
       false,
     );
-    await page.screenshot({ path: `${values.shots ?? '/tmp'}/failed-${visit.name}.png` });
+    if (values.shots !== undefined) await page.screenshot({ path: join(values.shots, `failed-${visit.name}.png`) });
   }
 }
 

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuthority } from '../standin/certificates.ts';
 import { createFigures } from './figures.ts';
-import { layOutPrograms, runPython } from './programs.ts';
+import { layOutPrograms, runPython } from './tutorial/programs.ts';
 import { setStage, startStandin } from './stage.ts';
 
 const USER = 'alice';

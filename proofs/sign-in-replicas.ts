@@ -14,7 +14,7 @@ import { proveSwaps } from './sign-in/swaps.ts';
 const { values } = parseArgs({
   options: {
     'sign-ins': { type: 'string', default: '40' },
-    endings: { type: 'string', default: '20' },
+    endings: { type: 'string', default: '40' },
     people: { type: 'string', default: '12' },
     replays: { type: 'string', default: '3' },
     swaps: { type: 'string', default: '4' },

@@ -1,7 +1,7 @@
 // The vendor's tutorial programs run unchanged against the demo, only URL and password replaced (--text FILE: the tutorial).
 import { join } from 'node:path';
 import { createFigures } from './figures.ts';
-import { layOutPrograms, runPython } from './programs.ts';
+import { layOutPrograms, runPython } from './tutorial/programs.ts';
 import { startDemo } from './stage.ts';
 
 const { folder, names } = await layOutPrograms(

@@ -12,18 +12,22 @@ The four documented methods are there: authorize, submitRequest, getJWT and setJ
 * authorize() without a password takes the token of $VOVGW_TOKEN, else of `vovgw login`.
 * A token that has ended is renewed once by the way it came, and the call that was refused with 401 is sent again.
 * The token goes to the server of authorize() only, never by a redirect, and over plain http to this machine only.
+* $https_proxy and $no_proxy hold for https; this machine is called without a proxy.
 * Errors are exceptions: every one is a VOVError.
 
 One object may be used by several threads. Python 3.6 or newer with the package requests.
 """
 
+import collections
 import json
 import os
+import ssl
 import stat
 import threading
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 __all__ = [
     "VOVRestV3",
@@ -53,7 +57,7 @@ class VOVUsageError(VOVError):
 
 
 class VOVConnectionError(VOVError):
-    """The gateway cannot be reached. Nothing was executed."""
+    """The gateway cannot be reached, or a read or a sign-in got no answer. Nothing was executed."""
 
 
 class VOVCertificateError(VOVConnectionError):
@@ -136,7 +140,10 @@ def _base(url):
 
 def login_file():
     """Where `vovgw login` keeps its token."""
-    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    folder = os.environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(folder):
+        # The XDG base directory specification wants a relative path ignored.
+        folder = os.path.join(os.path.expanduser("~"), ".config")
     return os.path.join(folder, "vovgw", "login.json")
 
 
@@ -173,6 +180,58 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+_wire = threading.local()
+"""begun: whether the request of this thread began to go out, over a connection (or tunnel) that stood."""
+
+
+class _Noting:
+    """A connection that notes when a request begins to go out; no class of urllib3's errors tells."""
+
+    def connect(self):
+        # Over plain http this happens in the midst of a request, of which nothing is gone before it is through.
+        begun, _wire.begun = getattr(_wire, "begun", False), False
+        super().connect()
+        _wire.begun = begun
+
+    def putrequest(self, *args, **kwargs):
+        _wire.begun = True
+        return super().putrequest(*args, **kwargs)
+
+
+def _noting(pool):
+    """The same class of urllib3's pools, with connections that note."""
+    if issubclass(pool.ConnectionCls, _Noting):
+        return pool
+    connection = type(pool.ConnectionCls.__name__, (_Noting, pool.ConnectionCls), {})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Connections straight and by a proxy, all of them noting."""
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, **kwargs)
+        self._note(self.poolmanager)
+
+    def proxy_manager_for(self, *args, **kwargs):
+        manager = super().proxy_manager_for(*args, **kwargs)
+        self._note(manager)
+        return manager
+
+    @staticmethod
+    def _note(manager):
+        pools = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: _noting(pool) for scheme, pool in pools.items()}
+
+
+_Connection = collections.namedtuple("_Connection", "origin base token renew authority")
+"""Whose token it is, how another is had, and who vouches for the server: never changed, only replaced as a whole.
+
+renew() gives another connection to the same server, or raises VOVError; None: there is no way. After setJWT() alone origin
+and base are None until the first URL says whose token it is.
+"""
+
+
 class VOVRestV3:
     """A signed-in connection to one gateway (or to a vovserver itself)."""
 
@@ -183,14 +242,15 @@ class VOVRestV3:
         self._verify = verify
         self._timeout = timeout
         self._session = requests.Session()
+        # What of the environment holds is decided here, call by call: proxies and authorities.
+        self._session.trust_env = False
+        self._session.mount("https://", _Adapter())
+        self._session.mount("http://", _Adapter())
         self._lock = threading.Lock()
-        self._origin = None
-        self._base = None
-        self._token = ""
-        self._renew = None
+        self._connection = _Connection(None, None, "", None, None)
 
     def authorize(self, url, password="", username=""):
-        """Signs in; raises VOVError when it fails.
+        """Signs in; raises VOVError when it fails, and then the object is what it was before.
 
         password is an access token of the gateway (or, where the gateway allows it, the vovserver password); without one
         the token of $VOVGW_TOKEN or of `vovgw login` is used. username is $USER when not given.
@@ -198,15 +258,15 @@ class VOVRestV3:
         if username.startswith("vgw_") and not password.startswith("vgw_"):
             # The vendor's heading names the user first, its text and examples the password.
             username, password = password, username
-        self._origin = _origin(url)
-        self._base = _base(url)
-        self._renew = self._by_password(username, password) if password else self._by_token
-        with self._lock:
-            self._token = self._renew()
+        server = _Connection(_origin(url), _base(url), "", None, None)
+        renew = self._by_password(server, username, password) if password else self._by_token(server)
+        connection = renew()
         if not password:
-            response = self._send("GET", self._base + "/gateway/v1/me", None, None, self._token)
+            response = self._send(connection, "GET", connection.base + "/gateway/v1/me", None, None)
             if response.status_code >= 300:
                 raise self._refused("GET", "/gateway/v1/me", response)
+        with self._lock:
+            self._connection = connection
 
     def submitRequest(self, method, url, queryParams=None, jsonData=None):
         """Sends one request and gives the text of the answer; raises VOVRequestError for a status of 300 or more.
@@ -215,23 +275,20 @@ class VOVRestV3:
         and PATCH. A call that changes something is never sent twice, except when it was refused with 401.
         """
         method = method.upper()
-        url = self._checked(url)
+        url, connection = self._connected(url)
         data = None if method in _SAFE or (method == "DELETE" and not jsonData) else (jsonData or {})
-        token = self._token
-        if not token:
-            raise VOVUsageError("call authorize() or setJWT() first")
-        response = self._send(method, url, queryParams, data, token)
+        response = self._send(connection, method, url, queryParams, data)
         if response.status_code == 401:
-            fresh = self._renewed(token)
+            fresh = self._renewed(connection)
             if fresh is not None:
-                response = self._send(method, url, queryParams, data, fresh)
+                response = self._send(fresh, method, url, queryParams, data)
         if response.status_code >= 300:
             raise self._refused(method, urlsplit(url).path, response)
         return response.text
 
     def getJWT(self):
         """The token, for another process's setJWT()."""
-        return self._token
+        return self._connection.token
 
     def setJWT(self, token):
         """Uses this token from now on; with or without `Bearer` in front of it."""
@@ -241,109 +298,118 @@ class VOVRestV3:
         if not text or any(c <= " " or c > "~" for c in text):
             raise VOVUsageError("this is no token")
         with self._lock:
-            self._token = text
-            self._renew = None
+            self._connection = self._connection._replace(token=text, renew=None)
 
     # How a token is had, and had again.
 
-    def _by_password(self, username, password):
+    def _by_password(self, server, username, password):
         user = username or os.environ.get("USER") or os.environ.get("LOGNAME") or ""
         if not user:
             raise VOVUsageError("give username, or set $USER")
 
         def sign_in():
+            connection = server._replace(renew=sign_in, authority=self._authority(server.origin))
             form = {"username": user, "password": password}
-            response = self._exchange("POST", self._base + "/api/v3/token", data=form, auth=_Bearer(""))
+            try:
+                response = self._exchange(connection, "POST", server.base + "/api/v3/token", data=form)
+            except VOVOutcomeUnknown as error:
+                # A sign-in changes nothing: it may be tried again, as if it had never been sent.
+                raise VOVConnectionError(str(error)) from error
             if response.status_code >= 300:
                 raise self._refused("POST", "/api/v3/token", response)
             token = _json_object(response.text).get("access_token")
             if not isinstance(token, str) or not token:
-                raise VOVError("POST /api/v3/token: the answer holds no access_token; is %s the gateway?" % self._base)
-            return token
+                raise VOVError("POST /api/v3/token: the answer holds no access_token; is %s the gateway?" % server.base)
+            return connection._replace(token=token)
 
         return sign_in
 
-    def _by_token(self):
-        token = os.environ.get("VOVGW_TOKEN", "").strip()
-        if token:
-            return token
-        login = _read_login(self._origin)
-        if login is None:
-            raise VOVUsageError(
-                "no token for %s: run `vovgw login --url %s`, set $VOVGW_TOKEN, or give authorize() an access token"
-                % (self._base, self._base)
-            )
-        return login["token"]
+    def _by_token(self, server):
+        def read():
+            connection = server._replace(renew=read, authority=self._authority(server.origin))
+            token = os.environ.get("VOVGW_TOKEN", "").strip()
+            if token:
+                return connection._replace(token=token)
+            login = _read_login(server.origin)
+            if login is None:
+                raise VOVUsageError(
+                    "no token for %s: run `vovgw login --url %s`, set $VOVGW_TOKEN, or give authorize() an access token"
+                    % (server.base, server.base)
+                )
+            return connection._replace(token=login["token"])
+
+        return read
 
     def _renewed(self, refused):
-        """Another token than the refused one, or None. Threads that were refused together renew once."""
+        """Another connection to the server that refused this one, or None. Threads that were refused together renew once."""
         with self._lock:
-            if self._token == refused and self._renew is not None:
+            current = self._connection
+            if current.renew is None or current.renew is not refused.renew:
+                # Another thread signed in anew meanwhile: that token is not for this call.
+                return None
+            if current.token == refused.token:
                 try:
-                    self._token = self._renew()
+                    self._connection = current = current.renew()
                 except VOVUsageError:
                     return None
-            return self._token if self._token != refused else None
+            return current if current.token != refused.token else None
 
     # How a request goes out.
 
-    def _checked(self, url):
-        if url.startswith("/") and not url.startswith("//"):
-            if self._base is None:
-                raise VOVUsageError("call authorize() first, or give the whole URL")
-            return self._base + url
-        origin = _origin(url)
-        if self._origin is None:
-            # After setJWT() alone the first URL says whose token it is.
-            self._origin, self._base = origin, _base(url)
-        elif origin != self._origin:
-            raise VOVUsageError("%s is another server than %s; its token stays here" % (_base(url), self._base))
-        return url
+    def _connected(self, url):
+        """The whole URL, and the connection whose token may go there."""
+        with self._lock:
+            connection = self._connection
+            if not connection.token:
+                raise VOVUsageError("call authorize() or setJWT() first")
+            if url.startswith("/") and not url.startswith("//"):
+                if connection.base is None:
+                    raise VOVUsageError("call authorize() first, or give the whole URL")
+                return connection.base + url, connection
+            origin, base = _origin(url), _base(url)
+            if connection.origin is None:
+                connection = connection._replace(origin=origin, base=base, authority=self._authority(origin))
+                self._connection = connection
+            elif origin != connection.origin:
+                raise VOVUsageError("%s is another server than %s; its token stays here" % (base, connection.base))
+            return url, connection
 
-    def _send(self, method, url, params, data, token):
+    def _send(self, connection, method, url, params, data):
         try:
-            return self._exchange(method, url, params=params, json=data, auth=_Bearer(token))
+            return self._exchange(connection, method, url, params=params, json=data)
         except VOVOutcomeUnknown:
             if method not in _SAFE:
                 raise
-            # The kept connection had been closed meanwhile; a read may be sent again.
-            try:
-                return self._exchange(method, url, params=params, json=data, auth=_Bearer(token))
-            except VOVOutcomeUnknown as error:
-                raise VOVConnectionError(str(error)) from error
+        # The kept connection had been closed meanwhile; a read may be sent again.
+        try:
+            return self._exchange(connection, method, url, params=params, json=data)
+        except VOVOutcomeUnknown as error:
+            raise VOVConnectionError(str(error)) from error
 
-    def _exchange(self, method, url, **parts):
-        path = urlsplit(url).path
+    def _exchange(self, connection, method, url, **parts):
+        _wire.begun = False
         try:
             return self._session.request(
-                method, url, timeout=self._timeout, allow_redirects=False, verify=self._authority(), **parts
+                method,
+                url,
+                auth=_Bearer(connection.token),
+                timeout=self._timeout,
+                allow_redirects=False,
+                proxies=_proxies(connection.origin, url),
+                verify=connection.authority,
+                **parts
             )
-        except requests.exceptions.SSLError as error:
-            raise VOVCertificateError(
-                "the certificate of %s is not trusted (%s); name its authority: $VOVGW_CA_FILE=/path/ca.pem" % (self._base, error)
-            ) from error
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError) as error:
-            raise VOVConnectionError("%s cannot be reached: %s" % (self._base, error)) from error
-        except requests.exceptions.ConnectionError as error:
-            if _was_not_sent(error):
-                raise VOVConnectionError("%s cannot be reached: %s" % (self._base, error)) from error
-            raise VOVOutcomeUnknown("%s %s: the answer was lost: %s" % (method, path, error)) from error
-        except requests.exceptions.Timeout as error:
-            raise VOVOutcomeUnknown("%s %s: no answer in time: %s" % (method, path, error)) from error
-        except requests.exceptions.RequestException as error:
-            raise VOVOutcomeUnknown("%s %s: %s" % (method, path, error)) from error
-        except OSError as error:
-            # requests says so when the CA bundle is not there.
-            raise VOVUsageError(str(error)) from error
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _fault(error, _wire.begun, connection.base, method, urlsplit(url).path) from error
 
-    def _authority(self):
+    def _authority(self, origin):
         named = self._verify or os.environ.get("VOVGW_CA_FILE")
         if named:
             return named
-        login = _read_login(self._origin) if self._origin is not None and os.path.exists(login_file()) else None
+        login = _read_login(origin) if os.path.exists(login_file()) else None
         if login is not None and isinstance(login.get("ca_file"), str):
             return login["ca_file"]
-        return os.environ.get("REQUESTS_CA_BUNDLE") or True
+        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
 
     def _refused(self, method, path, response):
         if response.status_code == 401:
@@ -353,8 +419,42 @@ class VOVRestV3:
         return VOVRequestError(method, path, response)
 
 
-def _was_not_sent(error):
-    """True when there was never a connection, so that nothing can have been executed."""
-    reason = error.args[0] if error.args else None
-    reason = getattr(reason, "reason", reason)
-    return type(reason).__name__ in ("NewConnectionError", "ConnectTimeoutError", "NameResolutionError", "LocationParseError")
+def _proxies(origin, url):
+    """The proxies of the environment; none to this machine, whose plain http would show a proxy the token."""
+    return {} if origin[1] in _LOOPBACK else requests.utils.get_environ_proxies(url)
+
+
+def _fault(error, begun, base, method, path):
+    """What an error without an answer means, by whether the request began to go out."""
+    if begun:
+        lost = "no answer in time" if isinstance(error, requests.exceptions.Timeout) else "the answer was lost"
+        return VOVOutcomeUnknown("%s %s: %s: %s" % (method, path, lost, error))
+    if _is_unverified(error):
+        return VOVCertificateError(
+            "the certificate of %s is not trusted (%s); name its authority: $VOVGW_CA_FILE=/path/ca.pem" % (base, error)
+        )
+    if isinstance(error, (ValueError, requests.exceptions.InvalidJSONError)):
+        return VOVUsageError("%s %s: %s" % (method, path, error))
+    if isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)):
+        return VOVConnectionError("%s cannot be reached: %s" % (base, error))
+    # requests says so when the CA bundle is not there.
+    return VOVUsageError(str(error))
+
+
+def _is_unverified(error):
+    """True when it was the check of the certificate that failed, whatever wrapped it."""
+    # Python 3.6 has no class of its own for it.
+    failed = getattr(ssl, "SSLCertVerificationError", ssl.CertificateError)
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, failed) or getattr(one, "reason", None) == "CERTIFICATE_VERIFY_FAILED":
+            return True
+        if type(one).__name__ == "CertificateError":
+            # urllib3's own check of the host name.
+            return True
+        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None)] + list(one.args)
+    return False

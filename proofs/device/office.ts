@@ -50,7 +50,8 @@ export async function createOffice(options: {
   interval: string;
   shortLife: string;
 }): Promise<Office> {
-  const parts = new AsyncDisposableStack();
+  // Whatever has started ends, too, when something later does not start.
+  await using parts = new AsyncDisposableStack();
   const password = `pw-${PERSON}`;
   const stage = parts.use(await setStage());
   const standin = parts.use(
@@ -87,13 +88,17 @@ export async function createOffice(options: {
   for (let at = 0; at < options.replicas; at++)
     replicas.push(await start(at === 0 ? ports[0] : await freePort(), url, '10m'));
   const host = new URL(url).host;
+  const hasty = await start(ports[1], hastyUrl, options.shortLife);
+  const caFile = await file('ca.pem', authority.certPem);
+  const strangerFile = await file('stranger.pem', other.certPem);
+  const owned = parts.move();
   return {
     stage,
     standin,
     replicas,
-    hasty: await start(ports[1], hastyUrl, options.shortLife),
-    caFile: await file('ca.pem', authority.certPem),
-    strangerFile: await file('stranger.pem', other.certPem),
+    hasty,
+    caFile,
+    strangerFile,
     stranger: { cert: strange.certPem, key: strange.keyPem },
     async post(base, path, form) {
       const headers = { 'content-type': 'application/x-www-form-urlencoded', host };
@@ -113,7 +118,7 @@ export async function createOffice(options: {
       const { browser, asked } = await signedIn(page, person);
       return () => browser.submit(asked, { decision: 'approve' }, { form: (form) => 'decision' in form.choices });
     },
-    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 

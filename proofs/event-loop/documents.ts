@@ -67,8 +67,8 @@ const encryptedKey = (xml: string): string => /<(\w+:)?EncryptedKey[ >][\s\S]*?<
 export const DOCUMENTS: readonly Document[] = [
   before('genuine', (xml) => xml),
   before('genuine, encrypted', (xml) => xml, true),
-  before('genuine with 900 attributes', (xml) => wide(xml, 900)),
-  before('genuine with 900 attributes, encrypted', (xml) => wide(xml, 700), true),
+  before('genuine with 450 attributes', (xml) => wide(xml, 450)),
+  before('genuine with 450 attributes, encrypted', (xml) => wide(xml, 450), true),
   before('genuine with 1 attribute of 900 values', (xml) =>
     withAttributes(
       xml,
@@ -87,6 +87,18 @@ export const DOCUMENTS: readonly Document[] = [
   ),
   before('genuine with 3500 XML attributes', (xml) =>
     withAttributes(xml, oneAttribute(times(160, () => `<saml:X${times(20, (at) => ` a${at}="1"`)}/>`))),
+  ),
+  after('24 levels of 23 namespaces around 960 siblings with one', (xml) =>
+    inStatus(
+      xml,
+      `${times(24, (depth) => `<a${times(23, (at) => ` xmlns:a${depth}-${at}="u"`)}>`)}${'<a xmlns:z="u"/>'.repeat(960)}${'</a>'.repeat(24)}`,
+    ),
+  ),
+  after('60 namespaces around 960 siblings with one', (xml) =>
+    inStatus(
+      xml,
+      `${times(3, (depth) => `<a${times(20, (at) => ` xmlns:a${depth}-${at}="u"`)}>`)}${'<a xmlns:z="u" z:b=""/>'.repeat(960)}${'</a>'.repeat(3)}`,
+    ),
   ),
   after('1 000 levels deep', (xml) => inStatus(xml, nested(1000))),
   after('5 000 levels deep', (xml) => inStatus(xml, nested(5000))),

@@ -45,6 +45,7 @@ const postBinding = (provider: Record<string, unknown>): Record<string, unknown>
 function rulesFor(): Record<string, unknown>[] {
   return [
     { match: { group: 'contractors', queue: QUEUES.kept }, deny: true },
+    { match: { group: 'contractors', queue: QUEUES.down }, deny: true },
     { match: { userPattern: '[a-z]+', queue: QUEUES.shared }, shared: 'farm' },
     { match: { userPattern: '([a-z]+)' }, account: '$1' },
   ];

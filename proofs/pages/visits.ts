@@ -171,9 +171,9 @@ const PASSWORD: readonly Visit[] = [
   { name: 'account-enrolled', who: 'carol', heading: /^Your account$/, go: at('/ui/') },
   {
     name: 'error-vovserver-away',
-    who: 'carol',
+    who: 'bob',
     heading: /vovserver is not reachable/,
-    go: (page, house) => givePassword(page, house, QUEUES.down, passwordOf('carol')),
+    go: (page, house) => givePassword(page, house, QUEUES.down, passwordOf('bob')),
   },
 ];
 
@@ -215,14 +215,25 @@ const REFUSALS: readonly Visit[] = [
     },
   },
   {
-    name: 'error-no-account',
+    name: 'error-foreign-queue',
     who: 'carol',
-    heading: /No vovserver account|Nothing is served/,
+    heading: /^Nothing is served/,
     async go(page, { url }) {
       await page.goto(`${url}/ui/credential`);
       const form = enrolForm(QUEUES.given);
       await page.fill(`${form} input[type=password]`, 'x');
       await tamper(page, form, 'queue', QUEUES.shared);
+    },
+  },
+  {
+    name: 'error-no-account',
+    who: 'carol',
+    heading: /^No vovserver account/,
+    async go(page, { url }) {
+      await page.goto(`${url}/ui/credential`);
+      const form = enrolForm(QUEUES.given);
+      await page.fill(`${form} input[type=password]`, 'x');
+      await tamper(page, form, 'queue', QUEUES.down);
     },
   },
   {

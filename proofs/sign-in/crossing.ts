@@ -49,9 +49,7 @@ export async function proveCrossing(site: Site, figures: Figures, wanted: number
 async function proveAddress(site: Site, figures: Figures, signIns: readonly SignIn[]): Promise<void> {
   const one = inTurn(signIns, 0);
   const { body } = await openPage(site, one, '/ui/sessions');
-  const seen = new Set(
-    [...body.matchAll(/data-label="Address" class="mono">([^<]+)</g)].map(([, address = '']) => address),
-  );
+  const seen = new Set([...body.matchAll(/>(\d+\.\d+\.\d+\.\d+)</g)].map(([, address = '']) => address));
   const text = [...seen].join(', ');
   figures.add('address of the caller behind the balancer', CALLER_ADDRESS, text, text === CALLER_ADDRESS);
   const direct = await ask(site, inTurn(site.replicas, 0).url, '/ui/sessions', one);

@@ -61,7 +61,8 @@ function createPeople(count: number): Somebody[] {
 
 /** Sets it all up; `await using` ends it. */
 export async function createSite(options: { readonly people: number; readonly replicas?: number }): Promise<Site> {
-  const parts = new AsyncDisposableStack();
+  // Whatever has started ends, too, when something later does not start.
+  await using parts = new AsyncDisposableStack();
   setGlobalDispatcher(new Agent({ connections: 64, localAddress: CALLER_ADDRESS }));
   const people = createPeople(options.people);
   const users = people.map(({ name, password }) => `${name}:${password}`).join(',');
@@ -99,6 +100,7 @@ export async function createSite(options: { readonly people: number; readonly re
     notes.add('user name', name).add('subject', subject).add('e-mail', email);
     notes.add('display name', displayName).add('vovserver password', password);
   }
+  const owned = parts.move();
   return {
     stage,
     standin,
@@ -117,7 +119,7 @@ export async function createSite(options: { readonly people: number; readonly re
         await old[Symbol.asyncDispose]();
       }
     },
-    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
@@ -163,10 +165,11 @@ export async function ask(
   return { status: answer.statusCode, body, setCookie, took: performance.now() - started };
 }
 
-/** The user that a replica sees behind what is shown; the status when it sees none. */
+/** The user that a replica sees behind what is shown; the status and the code of the error when it sees none. */
 export async function whoIs(site: Site, base: string, shown: Shown): Promise<string> {
   const { status, body } = await ask(site, base, ME, shown);
-  return status === 200 ? String((JSON.parse(body) as { user?: string }).user) : String(status);
+  if (status === 200) return String((JSON.parse(body) as { user?: string }).user);
+  return `${status} ${/GW_[A-Z_]+/.exec(body)?.[0] ?? 'of no gateway'}`;
 }
 
 /** A sign-in that was walked step by step. */
@@ -205,7 +208,9 @@ const sessionOf = (site: Site, browser: Browser): string => {
 function noteBrowser({ url, notes }: Site, browser: Browser): void {
   for (const [name, value] of browser.cookies(url)) {
     notes.add('cookie', value);
-    for (const part of value.split('.')) notes.add(`part of a ${name === 'vovgw' ? 'session' : 'flow'} cookie`, part);
+    // A sealed cookie begins with its version and the id of the key, as every sealed value in the store does.
+    for (const part of value.split('.').filter(({ length }) => length >= 20))
+      notes.add(`part of a ${name === 'vovgw' ? 'session' : 'flow'} cookie`, part);
   }
   for (const visit of browser.history) {
     for (const value of new URL(visit.slice(visit.indexOf(' ') + 1)).searchParams.values()) {

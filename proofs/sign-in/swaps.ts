@@ -49,7 +49,7 @@ async function swapped(site: Site, store: Store, { keys, shown }: Pair): Promise
   await store.swap(...keys);
   await pause(TRUST_MS);
   await each((user, person) => {
-    if (/^\d+$/.test(user)) return;
+    if (/^\d{3} /.test(user)) return;
     seen.accepted++;
     if (user !== person.name) seen.other++;
   });

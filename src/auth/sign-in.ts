@@ -1,5 +1,5 @@
 import type { Assertion } from '../identity/index.ts';
-import type { Identity, TokenScope, WebAnswer, WebRequest } from '../kernel/index.ts';
+import type { Account, Identity, TokenScope, WebAnswer, WebRequest } from '../kernel/index.ts';
 import type { Caller } from './ports.ts';
 
 /** Where a browser is sent next: by redirect, or by a form that it posts to another site. */
@@ -60,7 +60,7 @@ export interface Provider extends AsyncDisposable {
   state(): { readonly ready: boolean; readonly reason: string | null };
 }
 
-/** One sign-in under way, kept in the key-value store so that any replica may take the callback. */
+/** One sign-in under way, kept sealed by its browser so that any replica may take the callback. */
 export interface Flow {
   readonly provider: string;
   readonly returnTo: string;
@@ -71,15 +71,15 @@ export interface Flow {
 /** A started flow: `state` travels through the provider (state, RelayState), `cookie` binds it to this browser. */
 export interface FlowStart {
   readonly state: string;
-  /** Value for the flow cookie {@link FLOW_COOKIE}. */
+  /** Value for the flow cookie {@link FLOW_COOKIE}: this flow and the newest others of the browser, sealed. */
   readonly cookie: string;
 }
 
-/** Sign-ins under way. Every call may throw GW_STORE_UNAVAILABLE. */
+/** Sign-ins under way. Nothing is stored for who only starts one. Every call may throw GW_STORE_UNAVAILABLE. */
 export interface Flows {
   /**
-   * Starts one; `facts` may be completed once with what needs the state first. A browser that has a flow cookie keeps its
-   * value, so that two tabs do not spoil each other. A `returnTo` that is no path of the gateway becomes `/ui/`.
+   * Starts one. The new flow cookie holds the newest flows of the one that came along, so that two tabs do not spoil each
+   * other. A `returnTo` that is no path of the gateway, or too long for a cookie, becomes `/ui/`.
    */
   start(request: WebRequest, flow: Flow): Promise<FlowStart>;
   /**
@@ -156,9 +156,29 @@ export interface People {
   admit(assertion: Assertion): Promise<Identity>;
   /** The identity of a subject as of its last sign-in, its roles and rules as of now; null when unknown or removed. */
   find(subject: string): Promise<Identity | null>;
+  /** Whether something is kept of a subject that cannot be opened here: another key sealed it, or it was tampered with. */
+  isUnreadable?(subject: string): Promise<boolean>;
   bindings(): Promise<Binding[]>;
-  /** Frees a user name and the accounts bound with it, and forgets the person: sessions and tokens end. False: no such binding. */
-  release(user: string): Promise<boolean>;
+  /**
+   * Frees a user name and the accounts bound with it. When it is the present name of a person, they are forgotten with all
+   * their names: sessions and tokens end. Whose it was; nobody's: empty.
+   */
+  release(user: string): Promise<readonly Released[]>;
+  /**
+   * Hands a user name over in one step, with the accounts bound with it, to a subject that may have to sign in yet; at no
+   * time is it free. Otherwise as `release`. Throws GW_BAD_REQUEST for a subject of no provider's realm.
+   */
+  give(user: string, subject: string): Promise<readonly Released[]>;
+}
+
+/** What a subject had until its user name was freed. */
+export interface Released {
+  /** Null when what was kept of them could not be read. */
+  readonly subject: string | null;
+  readonly users: readonly string[];
+  readonly accounts: readonly Account[];
+  /** True when the person is forgotten, false when only a former name was freed. */
+  readonly forgotten: boolean;
 }
 
 /** Whose a user name is. */
@@ -169,7 +189,12 @@ export interface Binding {
   readonly accounts: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch. */
   readonly since: number;
+  /** 0: never; the administrator keeps the name for the subject. */
   readonly lastSignInAt: number;
+  /** Present for a name, or accounts, that the subject had before and that stay theirs. */
+  readonly former?: true;
+  /** Subjects whose records name the same user name or account; something was lost from the store. */
+  readonly alsoOf?: readonly string[];
 }
 
 /** Access tokens of the company's identity provider. */
@@ -224,6 +249,8 @@ export interface WebRoute {
    * credential is looked at.
    */
   readonly needs: 'session' | 'maybe' | 'caller' | 'nothing';
+  /** While false nothing is served there; without it always open. */
+  isOpen?(): boolean;
   handle(request: WebRequest, visitor: Visitor): WebAnswer | Promise<WebAnswer>;
 }
 

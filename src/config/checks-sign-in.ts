@@ -202,6 +202,25 @@ export const SIGN_IN_CHECKS: readonly Check[] = [
     },
   },
   {
+    name: 'ID tokens are no bearer tokens',
+    *run({ signIn }) {
+      for (const [index, bearer] of (signIn?.bearers ?? []).entries()) {
+        if (bearer?.type !== 'jwt' || bearer.tokenType !== 'any') continue;
+        for (const provider of signIn?.providers ?? []) {
+          if (provider?.type !== 'oidc' || provider.clientId === undefined || provider.issuer !== bearer.issuer)
+            continue;
+          const at = bearer.audience?.indexOf(provider.clientId) ?? -1;
+          if (at < 0) continue;
+          yield {
+            path: `signIn.bearers[${index}].audience[${at}]`,
+            reason: `is the client id of the provider ${provider.name ?? ''}, so that with tokenType any its ID tokens would pass as access tokens`,
+            mend: 'Have the provider issue access tokens for an audience of their own, or write tokenType: at+jwt.',
+          };
+        }
+      }
+    },
+  },
+  {
     name: 'a session idles no longer than it lives',
     *run({ signIn }) {
       const { idle, life } = signIn?.session ?? {};

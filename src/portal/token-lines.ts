@@ -37,22 +37,25 @@ export function queueUrls({ queues }: PortalConfig, base: string): readonly Queu
   });
 }
 
-/** The exact lines to paste for a new token: the environment, then curl, Python and the vendor's scripts. */
-export function tokenLines(url: string, user: string, account: string | null, token: string): readonly Lines[] {
+/**
+ * The exact lines to paste for a new token: the environment, then curl, Python and the vendor's scripts. The token is in none
+ * of them: a shell would keep it in its history, and every user of the machine sees the arguments of every program.
+ */
+export function tokenLines(url: string, user: string, account: string | null): readonly Lines[] {
   const owner = encodeURIComponent(account ?? user);
   return [
     {
       id: 'lines-env',
       title: 'Environment',
-      text: `export NC_URL=${shellWord(url)}\nexport VOVGW_TOKEN=${token}`,
-      note: 'The lines below take both from here.',
+      text: `export NC_URL=${shellWord(url)}\nread -rs VOVGW_TOKEN && export VOVGW_TOKEN`,
+      note: 'For bash and zsh. The second line waits: paste the token, which stays invisible, and press Enter. The lines below take both from here.',
     },
     {
       id: 'lines-curl',
       title: 'curl',
-      text: `curl -H "Authorization: Bearer $VOVGW_TOKEN" \\
-  "$NC_URL/api/v3/query?select=id,statusnc,command&from=System:User:${owner}&limit=20"`,
-      note: null,
+      text: `printf 'header = "Authorization: Bearer %s"\\n' "$VOVGW_TOKEN" |
+  curl -K - "$NC_URL/api/v3/query?select=id,statusnc,command&from=System:User:${owner}&limit=20"`,
+      note: 'The token goes to curl by a pipe: its arguments are seen by every user of the machine.',
     },
     {
       id: 'lines-python',

@@ -95,7 +95,7 @@ function createCreate(parts: PortalParts, frame: Frame, page: Page) {
       const decision = accountFor(session.identity, request.queue);
       const account = decision.kind === 'account' ? decision.account.name : null;
       const url = gatewayUrl(config(), request);
-      const lines = tokenLines(url, user, account, token.reveal());
+      const lines = tokenLines(url, user, account);
       const body = shownToken(info, token, lines, queueUrls(config(), url));
       return frame({ title: 'Your new token', session, current: PATH, scripts: ['copy.js'], body });
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express from 'express';
 import type { WebRoute } from '../auth/index.ts';
-import { type Clock, GatewayError } from '../kernel/index.ts';
+import type { Clock, GatewayError } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
 import type { CallerGone } from '../upstream/index.ts';
 import type { CallerAddress } from './caller-address.ts';
@@ -33,7 +33,7 @@ function openScope(
   return {
     req,
     res,
-    door: web?.route.door ?? doorOf(target),
+    door: web === null ? doorOf(target) : web.allow === null ? web.route.door : 'other',
     meta: {
       requestId: correlation.requestId(req.headers['x-request-id']),
       traceparent: correlation.traceparent(req.headers.traceparent),
@@ -80,25 +80,28 @@ type Carry = (req: IncomingMessage, res: ServerResponse, web: WebScope | null) =
 function mount(app: express.Express, routes: readonly WebRoute[], carry: Carry): void {
   for (const route of routes) {
     const handler: express.RequestHandler = (req, res) => {
+      if (route.isOpen?.() === false) return carry(req, res, null);
       const params = Object.entries(req.params).map(([name, value]) => [name, String(value)]);
-      carry(req, res, { route, params: Object.fromEntries(params), session: null, mustSignIn: false, request: null });
+      const found = Object.fromEntries(params);
+      carry(req, res, { route, params: found, allow: null, session: null, mustSignIn: false, request: null });
     };
     if (route.method === 'GET') app.get(route.path, handler);
     else app.post(route.path, handler);
   }
-  for (const path of new Set(routes.map((route) => route.path))) {
-    const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
-    app.all(path, (req, res) => carry(req, res, wrongMethod(path, methods)));
+  for (const [at, route] of routes.entries()) {
+    const same = routes.filter(({ path }) => path === route.path);
+    if (routes.findIndex(({ path }) => path === route.path) !== at) continue;
+    const methods = same.map(({ method }) => method);
+    app.all(route.path, (req, res) => {
+      carry(req, res, route.isOpen?.() === false ? null : wrongMethod(route, methods));
+    });
   }
 }
 
-function wrongMethod(path: string, methods: readonly string[]): WebScope {
+/** Nothing of such a request is read: the step that refuses says which methods there are. */
+function wrongMethod(route: WebRoute, methods: readonly string[]): WebScope {
   const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
-  const handle = (): never => {
-    throw new GatewayError('GW_METHOD_NOT_ALLOWED', `This path takes ${allow}.`, { headers: { Allow: allow } });
-  };
-  const route: WebRoute = { method: 'GET', path, door: 'callback', needs: 'nothing', handle };
-  return { route, params: {}, session: null, mustSignIn: false, request: null };
+  return { route, params: {}, allow, session: null, mustSignIn: false, request: null };
 }
 
 /**

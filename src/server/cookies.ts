@@ -11,6 +11,8 @@ export interface CookieJar {
 const PREFIX = '__Host-';
 /** Characters of a cookie-value (RFC 6265, 4.1.1) without quotes; whatever the gateway sets is among them. */
 const VALUE = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/;
+/** Space and tab only (RFC 6265, 5.2): `trim` would take U+00A0 away too, and let a sibling host plant a `__Host-` cookie. */
+const BLANKS = /^[ \t]+|[ \t]+$/g;
 const NONE: ReadonlyMap<string, string> = new Map();
 
 /** `secure`: callers reach the gateway by https. Without it a browser would not keep `__Host-` cookies (RFC 6265bis, 4.1.3.2). */
@@ -23,11 +25,11 @@ export function createCookieJar(secure: boolean): CookieJar {
       const twice = new Set<string>();
       for (const part of header.split(';')) {
         const at = part.indexOf('=');
-        const name = part.slice(0, at).trim();
+        const name = part.slice(0, at).replace(BLANKS, '');
         if (at === -1 || !name.startsWith(prefix)) continue;
         const own = name.slice(prefix.length);
         if (found.has(own)) twice.add(own);
-        found.set(own, part.slice(at + 1).trim());
+        found.set(own, part.slice(at + 1).replace(BLANKS, ''));
       }
       for (const name of twice) found.delete(name);
       return found;

@@ -107,7 +107,9 @@ function tlsOptions(config: ServerConfig, material: TlsMaterial | null): ServerO
       'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384',
       'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305',
     ].join(':'),
-    ecdhCurve: 'X25519:prime256v1:secp384r1',
+    // Its clients choose: the profile holds nothing weak to be kept from.
+    honorCipherOrder: false,
+    ecdhCurve: 'X25519MLKEM768:X25519:prime256v1:secp384r1',
     handshakeTimeout: config.limits.headersTimeout,
   };
 }

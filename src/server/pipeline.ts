@@ -41,7 +41,7 @@ export const ROAD: readonly (readonly [keyof Steps, string])[] = [
   ['meetVisitor', '         L   U O V  '],
   ['checkOrigin', '         L   U      '],
   ['decideRoute', '     P              '],
-  ['limitIdentity', '   P              '],
+  ['limitIdentity', '   P           V  '],
   ['collectBody', '     P              '],
   ['readForm', '            L C U O    '],
   ['chooseAccount', '   P              '],
@@ -72,8 +72,9 @@ export function columnOf(steps: Steps, door: Door): readonly Step[] {
 /** Answers an error as a page, for people; gives the bytes of the body. */
 export type ErrorPage = (scope: Scope, error: GatewayError) => number;
 
-/** Whatever could be read as a path under /api gets JSON, in every spelling. */
-const mayBePage = (target: string): boolean => !/^[/\\]*api(?![a-z])|%|\\/i.test(target.split('?', 1)[0] ?? '');
+/** Whatever could be read as a path under /api gets JSON, and so does a target that was not accepted. */
+const mayBePage = ({ path, meta }: Scope): boolean =>
+  path !== '' && !meta.target.includes('%') && !/^\/api(?:\/|$)/i.test(path);
 
 /** Walks the column; the first error ends it and becomes the answer. Awaits only steps that are asynchronous. */
 export async function walk(
@@ -93,7 +94,7 @@ export async function walk(
     if (error.code === 'GW_INTERNAL') onError(error);
     // An unread body would be taken for the next request: the connection ends with this answer.
     if (!scope.req.complete && !scope.head.includes('Connection')) scope.head.push('Connection', 'close');
-    const page = wantsPage(scope) && mayBePage(scope.meta.target) && !scope.res.headersSent;
+    const page = wantsPage(scope) && mayBePage(scope) && !scope.res.headersSent;
     scope.bytesOut = page
       ? errorPage(scope, error)
       : answerError(scope.res, scope.head, error, scope.meta.requestId, {

@@ -9,6 +9,8 @@ import type { CallBody, CallerGone, ForwardResult } from '../upstream/index.ts';
 export interface WebScope {
   readonly route: WebRoute;
   readonly params: Readonly<Record<string, string>>;
+  /** Methods of the path, for the Allow header, when the request has another; else null. */
+  readonly allow: string | null;
   /** Written by: meet visitor. */
   session: Session | null;
   /** True when a person without a session must sign in first. Written by: meet visitor. */

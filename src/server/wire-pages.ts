@@ -14,7 +14,7 @@ import type { Broker, Enrolments } from '../tokens/index.ts';
 import { createAccountStates } from './account-states.ts';
 import type { CookieJar } from './cookies.ts';
 import type { ErrorPage } from './pipeline.ts';
-import { VENDOR_ROUTE } from './steps/serve-vendor-page.ts';
+import { vendorRoute } from './steps/serve-vendor-page.ts';
 import { writeWebAnswer } from './web-answer.ts';
 import type { SignIn, SignInOptions } from './wire-sign-in.ts';
 
@@ -62,7 +62,7 @@ export function wirePages(options: PagesOptions): Pages {
     ...createSignInRoutes({ ...options, sessions, providers, config, pages: portal.signInPages }),
     ...portal.routes,
     ...createOAuthRoutes({ config, clock, devices, tokens, publicUrl }),
-    ...(config().docs.vendorPages ? [VENDOR_ROUTE] : []),
+    vendorRoute(() => config().docs.vendorPages),
   ];
   return {
     routes,

@@ -66,25 +66,26 @@ export function keepLength({ received, status, headers }: AnswerDraft): void {
 }
 
 /**
- * Lets a redirect pass only when it stays on the server, as a path; a redirect to another host is refused, because the
- * caller would take his token there (CWE-601). `//host` in a path would leave the host again.
+ * Refuses every redirect: a program would take its token elsewhere (CWE-601), and a script of vovserver's own page would be
+ * led out of what its policy lets it call, since browsers compare only the host after a redirect (CSP3, 6.7.2.8).
  */
-export function keepRedirectHere({ received, status, origin, target, headers }: AnswerDraft): void {
-  const location = received.location;
-  if (location === undefined || status < 300 || status === 304 || status > 399) return;
-  if (typeof location !== 'string') {
-    refuse('more than one Location');
-    return;
+export function refuseRedirect({ received, status }: AnswerDraft): void {
+  if (status < 300 || status > 399 || status === 304) return;
+  const { location } = received;
+  refuse(typeof location === 'string' ? `a redirect (status ${status})` : `status ${status}`);
+}
+
+/** What a browser would run or render; under /api/ nothing is a page. */
+const ACTIVE = /^\s*(?:text\/html|application\/xhtml\+xml|image\/svg\+xml|(?:text|application)\/xml)\b/i;
+
+/** An HTML page of vovserver (some errors are one) goes to the caller as the text that it is; the body stays unchanged. */
+export function neutralType({ headers }: AnswerDraft): void {
+  for (let at = 0; at < headers.length; at += 2) {
+    const value = headers[at + 1] ?? '';
+    if (headers[at] !== 'content-type' || !ACTIVE.test(value)) continue;
+    const charset = /;\s*charset=[\w"-]+/i.exec(value)?.[0] ?? '';
+    headers[at + 1] = `text/plain${charset}`;
   }
-  if (!URL.canParse(location, origin + target)) {
-    refuse('Location is no URL');
-    return;
-  }
-  const url = new URL(location, origin + target);
-  if (url.origin !== origin || url.username !== '' || url.password !== '' || url.pathname.startsWith('//')) {
-    refuse('redirect to another host');
-  }
-  headers.push('location', url.pathname + url.search + url.hash);
 }
 
 /** The passes in their order. */
@@ -93,7 +94,8 @@ export const responsePasses: readonly ResponsePass[] = [
   refuseAmbiguousLength,
   keepAllowed,
   keepLength,
-  keepRedirectHere,
+  refuseRedirect,
+  neutralType,
 ];
 
 /** Runs all passes and gives the header list for the caller. Throws UpstreamFailure. */

@@ -91,6 +91,13 @@ describe('opaque access tokens of the identity provider', () => {
     ['an end that is a text', { active: true, sub: 'a', aud: AUDIENCE, exp: '99999999999' }, /ended/],
     ['a start in the future', { active: true, sub: 'a', aud: AUDIENCE, nbf: 99_999_999_999 }, /not valid yet/],
     ['a refresh token', { active: true, sub: 'a', aud: AUDIENCE, token_type: 'refresh_token' }, /no bearer token/],
+    ['the type of an ID token', { active: true, sub: 'a', aud: AUDIENCE, typ: 'ID' }, /no access token/],
+    ['the type of a refresh token', { active: true, sub: 'a', aud: AUDIENCE, typ: 'Refresh' }, /no access token/],
+    ['the use of a refresh token', { active: true, sub: 'a', aud: AUDIENCE, token_use: 'refresh' }, /no access token/],
+    ['the use of an ID token', { active: true, sub: 'a', aud: AUDIENCE, token_use: 'id' }, /no access token/],
+    ['a nonce', { active: true, sub: 'a', aud: AUDIENCE, nonce: 'n' }, /it has nonce/],
+    ['a hash of an access token', { active: true, sub: 'a', aud: AUDIENCE, at_hash: 'h' }, /it has at_hash/],
+    ['events', { active: true, sub: 'a', aud: AUDIENCE, events: {} }, /it has events/],
     ['a token bound to a key', { active: true, sub: 'a', aud: AUDIENCE, cnf: { jkt: 'x' } }, /no bearer token/],
   ];
   for (const [name, answer, reason] of answers) {
@@ -116,12 +123,45 @@ describe('opaque access tokens of the identity provider', () => {
     assert.equal((await world.bearers.authenticate(TOKEN)).identity.user, 'alice');
   });
 
+  it('made up at one address keep no other waiting: 2 questions under way and 4 that wait', async () => {
+    await using issuer = await createIssuer();
+    await using world = createBearersWorld([introspectionEntry(issuer)]);
+    issuer.opaque.set(TOKEN, { active: true, sub: 'alice', aud: AUDIENCE });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    issuer.hold = promise;
+    const junk = (count: number, address: (at: number) => string) =>
+      Array.from({ length: count }, (_, at) => {
+        const from = { address: address(at), requestId: 'r' };
+        return refusalOf(() => world.bearers.authenticate(`junk-${address(at).replaceAll(":", ".")}-${at}`, from));
+      });
+    const flood = [
+      ...junk(50, () => '198.51.100.1'),
+      // One host has all of a /64.
+      ...junk(50, (at) => `2001:db8::${(at + 1).toString(16)}`),
+    ];
+    const surplus = await Promise.all([...flood.slice(6, 50), ...flood.slice(56)]);
+    assert.deepEqual(new Set(surplus.map(({ code }) => code)), new Set(['GW_PROVIDER_UNAVAILABLE']));
+    await eventually('four questions are under way', () => issuer.questions.length === 4);
+    const genuine = world.bearers.authenticate(TOKEN, { address: '192.0.2.7', requestId: 'r' });
+    await eventually('the genuine one is asked for', () => issuer.questions.length === 5);
+    assert.equal(issuer.questions.at(-1)?.form.get('token'), TOKEN);
+    resolve();
+    assert.equal((await genuine).identity.user, 'alice');
+    const rest = await Promise.all(flood);
+    assert.equal(rest.filter(({ code }) => code === 'GW_UNAUTHENTICATED').length, 12);
+    issuer.hold = null;
+    const again = world.bearers.authenticate('later', { address: '198.51.100.1', requestId: 'r' });
+    assert.equal((await refusalOf(() => again)).code, 'GW_UNAUTHENTICATED', 'its places are free again');
+  });
+
   it('in a flood wait for 8 calls at a time, and beyond 64 that wait are sent away', async () => {
     await using issuer = await createIssuer();
     await using world = createBearersWorld([introspectionEntry(issuer)]);
     const { promise, resolve } = Promise.withResolvers<void>();
     issuer.hold = promise;
-    const all = Array.from({ length: 80 }, (_, at) => refusalOf(() => world.bearers.authenticate(`token-${at}`)));
+    const all = Array.from({ length: 80 }, (_, at) =>
+      refusalOf(() => world.bearers.authenticate(`token-${at}`, { address: `198.51.100.${at}`, requestId: 'r' })),
+    );
     await eventually('eight calls are under way', () => issuer.questions.length === 8);
     const surplus = await Promise.all(all.slice(72));
     assert.deepEqual(

@@ -36,29 +36,57 @@ describe('a sign-in under way', () => {
     assert.equal(await first.take(request, state, 'corp'), null);
   });
 
-  it('is over after its life, whatever the store still holds', async () => {
+  it('is over after its life', async () => {
     for (const [wait, isThere] of [
       [10 * MINUTE - 1, true],
       [10 * MINUTE, false],
     ] as const) {
-      const { first, store, clock } = createFlowsWorld();
+      const { first, clock } = createFlowsWorld();
       const { state, cookie } = await first.start(webRequest(), FLOW);
-      const key = store.written.find((text) => text.startsWith('flow:')) ?? '';
-      await store.set(key, (await store.get(key)) ?? '', null);
       await clock.advance(wait);
       assert.equal((await first.take(webRequest({ flow: cookie }), state, 'corp')) !== null, isThere);
     }
   });
 
-  it('has state and cookie of 32 random bytes, and neither is the other', async () => {
+  it('is not taken again by a replica whose clock is behind, when it is over', async () => {
+    const { first, clock, store, sealingKey } = createFlowsWorld();
+    const behind = { ...clock, now: () => clock.now() - 4 * MINUTE };
+    const sealer = createSealer({ current: sealingKey });
+    const late = createFlows({ kv: store, sealer, config: () => sessionsConfig(), clock: behind });
+    const { state, cookie } = await first.start(webRequest(), FLOW);
+    const request = webRequest({ flow: cookie });
+    assert.ok(await first.take(request, state, 'corp'));
+    await clock.advance(13 * MINUTE);
+    assert.equal(await late.take(request, state, 'corp'), null);
+  });
+
+  it('has a state of 32 random bytes, which its cookie does not show', async () => {
     const { first } = createFlowsWorld();
     const texts = new Set<string>();
     for (let at = 0; at < 10; at++) {
       const { state, cookie } = await first.start(webRequest(), FLOW);
-      for (const text of [state, cookie]) assert.match(text, /^[A-Za-z0-9_-]{43}$/);
+      assert.match(state, /^[A-Za-z0-9_-]{43}$/);
+      assert.ok(!cookie.includes(state));
       texts.add(state).add(cookie);
     }
     assert.equal(texts.size, 20);
+  });
+
+  it('costs the store nothing until it is taken, and then one small key that ends', async () => {
+    const { first, store, clock } = createFlowsWorld();
+    let cookie: string | undefined;
+    for (let at = 0; at < 1000; at++) {
+      const started = await first.start(webRequest(cookie === undefined ? {} : { flow: cookie }), FLOW);
+      cookie = at % 2 === 0 ? started.cookie : undefined;
+    }
+    assert.deepEqual([store.calls, store.written], [[], []]);
+    const { state, cookie: last } = await first.start(webRequest(), FLOW);
+    assert.ok(await first.take(webRequest({ flow: last }), state, 'corp'));
+    const keys = store.written.filter((text) => text.startsWith('flow:'));
+    assert.equal(keys.length, 1);
+    assert.equal(await store.get(keys[0] ?? ''), '1');
+    await clock.advance(15 * MINUTE);
+    assert.equal(await store.get(keys[0] ?? ''), null);
   });
 
   it('fits into a RelayState of 80 bytes (SAML 2.0 Bindings, 3.4.3)', async () => {
@@ -96,60 +124,94 @@ describe('the callback of another browser', () => {
     assert.ok(await first.take(request, state, 'corp'));
   });
 
-  it('with a state that nobody started asks for it at most once, and one that is none not at all', async () => {
+  it('with a state that this browser did not start does not reach the store', async () => {
     const { first, store } = createFlowsWorld();
     const { cookie } = await first.start(webRequest(), FLOW);
+    const other = await first.start(webRequest(), FLOW);
     const request = webRequest({ flow: cookie });
-    const before = store.calls.length;
-    for (const state of ['', '*', 'x', `${'A'.repeat(43)} `, '{x}', 'A'.repeat(5000)]) {
+    for (const state of ['', '*', 'x', `${'A'.repeat(43)} `, '{x}', 'A'.repeat(5000), 'A'.repeat(43), other.state]) {
       assert.equal(await first.take(request, state, 'corp'), null);
     }
-    assert.equal(store.calls.length, before);
-    assert.equal(await first.take(request, 'A'.repeat(43), 'corp'), null);
-    assert.equal(store.calls.length, before + 1);
+    assert.deepEqual(store.calls, []);
   });
 });
 
 describe('two tabs of one browser', () => {
-  it('sign in side by side with one cookie', async () => {
+  it('sign in side by side, in either order', async () => {
     const { first, second } = createFlowsWorld();
     const one = await first.start(webRequest(), { ...FLOW, returnTo: '/ui/one' });
     const two = await second.start(webRequest({ flow: one.cookie }), { ...FLOW, returnTo: '/ui/two' });
-    assert.equal(two.cookie, one.cookie);
     assert.notEqual(two.state, one.state);
-    const request = webRequest({ flow: one.cookie });
+    const request = webRequest({ flow: two.cookie });
     assert.equal((await first.take(request, two.state, 'corp'))?.returnTo, '/ui/two');
     assert.equal((await first.take(request, one.state, 'corp'))?.returnTo, '/ui/one');
   });
 
-  it('a cookie that is none of ours is not carried on', async () => {
-    const { first } = createFlowsWorld();
-    for (const flow of ['', 'short', 'x'.repeat(44), `${'x'.repeat(42)}.`, 'x'.repeat(5000)]) {
-      const { cookie } = await first.start(webRequest({ flow }), FLOW);
-      assert.notEqual(cookie, flow);
-      assert.match(cookie, /^[A-Za-z0-9_-]{43}$/);
+  it('of many, the three newest that are not over', async () => {
+    const { first, clock } = createFlowsWorld();
+    const states: string[] = [];
+    let flow: string | undefined;
+    for (let at = 0; at < 6; at++) {
+      const started = await first.start(webRequest(flow === undefined ? {} : { flow }), {
+        ...FLOW,
+        returnTo: `/ui/${at}`,
+      });
+      states.push(started.state);
+      flow = started.cookie;
+      if (at === 3) await clock.advance(9 * MINUTE);
+    }
+    assert.ok(flow);
+    const request = webRequest({ flow });
+    const taken = await Promise.all(states.map((state) => first.take(request, state, 'corp')));
+    const places = taken.map((one) => one?.returnTo ?? null);
+    assert.deepEqual(places, [null, null, null, '/ui/3', '/ui/4', '/ui/5']);
+    const last = await first.start(request, FLOW);
+    await clock.advance(10 * MINUTE);
+    const { cookie } = await first.start(webRequest({ flow: last.cookie }), FLOW);
+    assert.ok(cookie.length < last.cookie.length / 2, 'what is over is left out');
+  });
+
+  it('a cookie that is none of ours, or was changed, is not carried on', async () => {
+    const { first, sealingKey } = createFlowsWorld();
+    const { cookie, state } = await first.start(webRequest(), FLOW);
+    const other = createSealer({ current: sealingKey }).seal('[]', 'something else');
+    const altered = `${cookie.slice(0, -3)}${cookie.slice(-3, -2) === 'A' ? 'B' : 'A'}${cookie.slice(-2)}`;
+    for (const flow of ['', 'short', 'x'.repeat(43), 'x'.repeat(5000), `${cookie}x`, altered, other]) {
+      const started = await first.start(webRequest({ flow }), FLOW);
+      assert.ok(started.cookie.length <= cookie.length);
+      assert.equal(await first.take(webRequest({ flow }), state, 'corp'), null);
+      assert.ok(await first.take(webRequest({ flow: started.cookie }), started.state, 'corp'));
     }
   });
 });
 
-describe('the store of flows', () => {
-  it('shows nothing, and a value moved to another key opens nothing', async () => {
-    const { first, store } = createFlowsWorld();
-    const one = await first.start(webRequest(), FLOW);
-    const two = await first.start(webRequest({ flow: one.cookie }), { ...FLOW, provider: 'other' });
-    const dump = store.written.join('\n');
-    for (const text of [one.state, one.cookie, two.state, 'n-1', 'v-1', 'corp', '/ui/tokens']) {
-      assert.ok(!dump.includes(text), text);
-    }
-    const keys = store.written.filter((text) => text.startsWith('flow:'));
-    const [a = '', b = ''] = keys;
-    const [valueA, valueB] = [await store.get(a), await store.get(b)];
-    await store.set(a, valueB ?? '', null);
-    await store.set(b, valueA ?? '', null);
-    const request = webRequest({ flow: one.cookie });
-    for (const { state } of [one, two]) {
-      for (const provider of ['corp', 'other']) assert.equal(await first.take(request, state, provider), null);
-    }
+describe('the cookie of flows', () => {
+  it('shows nothing of them', async () => {
+    const { first } = createFlowsWorld();
+    const { cookie, state } = await first.start(webRequest(), FLOW);
+    const shown = cookie.split('.').map((part) => Buffer.from(part, 'base64url').toString('latin1'));
+    for (const text of [state, 'n-1', 'v-1', 'corp', '/ui/tokens'])
+      assert.ok(![cookie, ...shown].some((seen) => seen.includes(text)), text);
+    assert.match(cookie, /^[A-Za-z0-9._-]+$/);
+  });
+
+  it('is at most 3 KiB: older flows leave first, then the place to return to', async () => {
+    const { first } = createFlowsWorld();
+    const long = (letter: string, length: number): string => `/ui/${letter.repeat(length)}`;
+    const one = await first.start(webRequest(), { ...FLOW, returnTo: long('a', 700) });
+    const two = await first.start(webRequest({ flow: one.cookie }), { ...FLOW, returnTo: long('b', 700) });
+    const both = webRequest({ flow: two.cookie });
+    const three = await first.start(both, { ...FLOW, returnTo: long('c', 1500) });
+    assert.ok(three.cookie.length <= 3072);
+    const newest = webRequest({ flow: three.cookie });
+    assert.equal((await first.take(newest, three.state, 'corp'))?.returnTo, long('c', 1500));
+    assert.equal(await first.take(newest, one.state, 'corp'), null);
+    assert.equal((await first.take(both, one.state, 'corp'))?.returnTo, long('a', 700));
+    const facts = { ...FLOW.facts, more: 'x'.repeat(400) };
+    const four = await first.start(newest, { ...FLOW, facts, returnTo: long('d', 2040) });
+    assert.ok(four.cookie.length <= 3072);
+    const taken = await first.take(webRequest({ flow: four.cookie }), four.state, 'corp');
+    assert.deepEqual(taken, { ...FLOW, facts, returnTo: '/ui/' });
   });
 
   it('survives a rotation of the sealing key', async () => {
@@ -159,7 +221,7 @@ describe('the store of flows', () => {
     assert.deepEqual(await rotated.take(webRequest({ flow: cookie }), state, 'corp'), FLOW);
   });
 
-  it('away: 503 with Retry-After, and the flow is still there afterwards', async () => {
+  it('with the store away: 503 with Retry-After, and the flow is still there afterwards', async () => {
     const { first, store } = createFlowsWorld();
     const { state, cookie } = await first.start(webRequest(), FLOW);
     const request = webRequest({ flow: cookie });
@@ -210,6 +272,7 @@ describe('on a real Redis', () => {
     const replicas = [one, two].map((kv) => createFlows({ kv, sealer, config: () => sessionsConfig(), clock }));
     const [first] = replicas;
     assert.ok(first);
+    await Promise.all([one.ping(), two.ping()]);
     const { state, cookie } = await first.start(webRequest(), FLOW);
     const request = webRequest({ flow: cookie });
     const attempts = Array.from({ length: 20 }, (_, at) => replicas[at % 2]?.take(request, state, 'corp'));

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createSessions, type Sessions } from '../../src/auth/index.ts';
 import { Secret } from '../../src/kernel/index.ts';
-import { createSealer, type KeyValue, StoreUnavailable } from '../../src/platform/index.ts';
+import { createSealer, type KeyValue, type Sealer, StoreUnavailable } from '../../src/platform/index.ts';
 import { createAuthWorld, refusalOf } from './auth-world.ts';
 import { assertionOf, createPeopleWorld } from './people-world.ts';
+import { sessionsConfig, signedIn, webRequest } from './sessions-world.ts';
 
 const key = (fill: number): Secret => new Secret(Buffer.alloc(32, fill).toString('base64'));
 const FIRST = createSealer({ current: key(1) });
@@ -112,5 +114,47 @@ describe('people over two rotations of the sealing key', () => {
     await world.clock.advance(120_000);
     assert.equal((await world.join({ sealer: SECOND }).admit(ALICE)).user, 'alice');
     assert.equal((await world.join({ sealer: THIRD }).admit(ALICE)).user, 'alice');
+  });
+});
+
+describe('sessions over rotations of the sealing key', () => {
+  async function signedInAlice() {
+    const world = createPeopleWorld();
+    const { store: kv, clock } = world;
+    const reasons: string[] = [];
+    const credential = (event: object): void => void ('reason' in event && reasons.push(String(event.reason)));
+    const at = (sealer: Sealer): Sessions => {
+      const people = world.join({ sealer });
+      return createSessions({ kv, sealer, clock, people, config: () => sessionsConfig(), report: { credential } });
+    };
+    const identity = await world.join({ sealer: FIRST }).admit(assertionOf('id-1', 'alice'));
+    const { cookie } = await at(FIRST).open(webRequest(), signedIn(identity), identity);
+    return { world, at, cookie, reasons };
+  }
+
+  it('go on over two when they are in use', async () => {
+    const { world, at, cookie } = await signedInAlice();
+    await using _ = world;
+    await world.clock.advance(60_000);
+    assert.ok(await at(SECOND).find(cookie));
+    await world.clock.advance(60_000);
+    assert.ok(await at(THIRD).find(cookie));
+  });
+
+  it('are not ended by a replica that does not have the key of the person’s record', async () => {
+    const { world, at, cookie, reasons } = await signedInAlice();
+    await using _ = world;
+    await world.join({ sealer: SECOND }).find('corp:id-1');
+    assert.equal(await at(FIRST).find(cookie), null);
+    assert.deepEqual(reasons, []);
+    assert.ok(await at(SECOND).find(cookie));
+  });
+
+  it('end when the person is removed', async () => {
+    const { world, at, cookie, reasons } = await signedInAlice();
+    await using _ = world;
+    await world.join({ sealer: FIRST }).release('alice');
+    assert.equal(await at(FIRST).find(cookie), null);
+    assert.deepEqual(reasons, ['person removed']);
   });
 });

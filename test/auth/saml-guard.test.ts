@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { decodeBase64, decodeText, inflate, MESSAGE_BYTES } from '../../src/auth/saml/encoding.ts';
 import { escapeXml } from '../../src/auth/saml/escape-xml.ts';
 import { SamlFault } from '../../src/auth/saml/fault.ts';
-import { countOf, MESSAGE_LIMITS, oneValue, readPosted, readRedirected } from '../../src/auth/saml/message.ts';
-import { parseXml } from '../../src/auth/saml/parse-xml.ts';
+import { countOf, KIND, MESSAGE_LIMITS, oneValue, readPosted, readRedirected } from '../../src/auth/saml/message.ts';
+import { namespacesIn, parseXml } from '../../src/auth/saml/parse-xml.ts';
 
 const LIMITS = { depth: 4, elements: 8, attributes: 6, attributesEach: 4, comments: false };
 
@@ -87,6 +87,51 @@ describe('the XML of a SAML message', () => {
     refuses('<a xmlns:p=""/>', 'a namespace declaration that is not allowed');
     refuses('<a xmlns:xml="u"/>', 'a namespace declaration that is not allowed');
     refuses('<a xmlns:xmlns="u"/>', 'a namespace declaration that is not allowed');
+  });
+
+  it('sees the nearest declaration of a prefix, and none of a sibling', () => {
+    const root = parseXml(
+      '<p:a xmlns:p="1" xmlns="d"><p:b xmlns:p="2"><p:c/><e xmlns=""/></p:b><p:f/><g/></p:a>',
+      LIMITS,
+    );
+    const [b, f, g] = root.children;
+    const [c, e] = b?.children ?? [];
+    assert.deepEqual(
+      [root, b, c, e, f, g].map((element) => element?.namespace),
+      ['1', '2', '2', '', '1', 'd'],
+    );
+    assert.ok(c && f);
+    assert.equal(namespacesIn(c.scope).get('p'), '2');
+    assert.equal(namespacesIn(f.scope).get('p'), '1');
+  });
+
+  it('keeps scopes by reference: what declares nothing has the scope around it, and none is ever copied', () => {
+    const root = parseXml('<a xmlns:p="1"><b/><c xmlns:q="2"><d/></c></a>', LIMITS);
+    const [b, c] = root.children;
+    assert.equal(b?.scope, root.scope);
+    assert.equal(c?.scope.outer, root.scope);
+    assert.deepEqual([...(c?.scope.declared ?? [])], [['q', '2']]);
+    assert.equal(c?.children[0]?.scope, c?.scope);
+  });
+
+  it('has at most 64 namespace declarations in force at one place', () => {
+    const limits = { depth: 8, elements: 4000, attributes: 4000, attributesEach: 100, comments: false };
+    const spaces = (count: number, from = 0): string =>
+      Array.from({ length: count }, (_, at) => ` xmlns:n${from + at}="u"`).join('');
+    const reason = 'too many namespace declarations';
+    assert.ok(parseXml(`<a${spaces(64)}><b/></a>`, limits));
+    refuses(`<a${spaces(65)}/>`, reason, limits);
+    refuses(`<a${spaces(64)}><b xmlns:z="u"/></a>`, reason, limits);
+    // Those that hide another count too: they cost as much to look through.
+    refuses(`<a${spaces(40)}><b${spaces(40)}/></a>`, reason, limits);
+    assert.ok(parseXml(`<a>${`<b${spaces(40)}/>`.repeat(50)}</a>`, limits));
+  });
+
+  it('refuses the deep scopes that every sibling had to copy, at their 65th declaration', () => {
+    const level = (at: number): string =>
+      `<a${Array.from({ length: 23 }, (_, n) => ` xmlns:a${at}_${n}="u"`).join('')}>`;
+    const xml = `${Array.from({ length: 30 }, (_, at) => level(at)).join('')}${'<a xmlns:z="u"/>'.repeat(1960)}${'</a>'.repeat(30)}`;
+    refuses(xml, 'too many namespace declarations', MESSAGE_LIMITS);
   });
 
   it('stays within its limits, and the guard stops where one is passed', () => {
@@ -212,18 +257,37 @@ describe('a SAML message', () => {
   const base64 = (xml: string): string => Buffer.from(xml).toString('base64');
 
   it('has the root that is expected, in its namespace', async () => {
-    assert.equal(readPosted(base64(`<Response ${ns}/>`), 'Response').root.name, 'Response');
-    assert.throws(() => readPosted(base64('<Response/>'), 'Response'), { message: 'message: no Response' });
-    assert.throws(() => readPosted(base64(`<LogoutRequest ${ns}/>`), 'Response'), { message: 'message: no Response' });
+    assert.equal(readPosted(base64(`<Response ${ns}/>`), KIND.response).root.name, 'Response');
+    assert.throws(() => readPosted(base64('<Response/>'), KIND.response), { message: 'message: no Response' });
+    assert.throws(() => readPosted(base64(`<LogoutRequest ${ns}/>`), KIND.response), {
+      message: 'message: no Response',
+    });
     const deflated = deflateRawSync(`<LogoutRequest ${ns}/>`).toString('base64');
-    assert.equal((await readRedirected(deflated, 'LogoutRequest')).root.name, 'LogoutRequest');
+    assert.equal((await readRedirected(deflated, KIND.logoutRequest)).root.name, 'LogoutRequest');
   });
 
   it('holds no second message or assertion in any namespace', () => {
     for (const inside of ['<a><Response/></a>', '<Assertion/><a><Assertion xmlns="urn:other"/></a>'])
-      assert.throws(() => readPosted(base64(`<Response ${ns}>${inside}</Response>`), 'Response'), /more than once/);
+      assert.throws(() => readPosted(base64(`<Response ${ns}>${inside}</Response>`), KIND.response), /more than once/);
     const root = parseXml('<a><b/><c><b xmlns="u"/></c></a>', MESSAGE_LIMITS);
     assert.equal(countOf(root, 'b'), 2);
+  });
+
+  it('holds no more than its kind needs', async () => {
+    const filled = (name: string, count: number, unit = '<a/>'): string =>
+      `<${name} ${ns}>${unit.repeat(count)}</${name}>`;
+    const many = { message: 'xml: too many elements' };
+    assert.ok(readPosted(base64(filled('Response', 999)), KIND.response));
+    assert.throws(() => readPosted(base64(filled('Response', 1000)), KIND.response), many);
+    for (const kind of [KIND.logoutRequest, KIND.logoutResponse]) {
+      assert.ok(readPosted(base64(filled(kind.name, 99)), kind));
+      assert.throws(() => readPosted(base64(filled(kind.name, 100)), kind), many);
+      const deflated = (xml: string): string => deflateRawSync(xml).toString('base64');
+      await assert.rejects(readRedirected(deflated(filled(kind.name, 100)), kind), many);
+      const long = filled(kind.name, 33, 'x'.repeat(1024));
+      assert.throws(() => readPosted(base64(long), kind), { message: 'message: too large' });
+      await assert.rejects(readRedirected(deflated(long), kind), { message: 'message: cannot be inflated' });
+    }
   });
 
   it('comes in one field', () => {

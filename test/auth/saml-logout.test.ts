@@ -6,8 +6,9 @@ import { ALGORITHMS } from '../../src/auth/saml/algorithms.ts';
 import { MESSAGE_LIMITS } from '../../src/auth/saml/message.ts';
 import { parseXml } from '../../src/auth/saml/parse-xml.ts';
 import { createRequestIds } from '../../src/auth/saml/request-ids.ts';
+import { createVerifier, type Verifier } from '../../src/auth/saml/verifier.ts';
 import { verifySignature } from '../../src/auth/saml/verify-signature.ts';
-import { GatewayError, type WebAnswer, type WebRequest } from '../../src/kernel/index.ts';
+import { GatewayError, systemClock, type WebAnswer, type WebRequest } from '../../src/kernel/index.ts';
 import { ASSERTION, base64, type LogoutShape, logoutXml, metadataXml, redirectQuery, signElement } from './saml-idp.ts';
 import { createSamlWorld, failsWith, inflated, KEYS, queried, type SamlWorld, SLO, SP } from './saml-world.ts';
 import { ALICE, webRequest } from './sessions-world.ts';
@@ -184,6 +185,32 @@ describe('a logout that the provider asks for', () => {
       await refused(provider, queried(changed), reason);
     }
     assert.deepEqual((await take(provider, queried(query))).told, [[ALL]]);
+  });
+
+  it('by POST costs no thread when it does not say what it must, whoever signed it', async () => {
+    await using world = await createSamlWorld();
+    let entered = 0;
+    const inner = createVerifier(systemClock);
+    const verifier: Verifier = {
+      ...inner,
+      enter(queue, address) {
+        assert.deepEqual([queue, address], ['logout', '192.0.2.7']);
+        entered += 1;
+        return inner.enter(queue, address);
+      },
+    };
+    const provider = world.replica({}, { verifier });
+    const now = world.clock.now();
+    const send = (changes: Partial<LogoutShape>): WebRequest =>
+      post({ SAMLRequest: base64(signElement(request(world, changes), '/*', KEYS.stranger)) });
+    await refused(provider, send({ slo: 'https://other.example/slo' }), /another Destination$/);
+    await refused(provider, send({ issuer: 'https://other.example' }), /another Issuer$/);
+    await refused(provider, send({ now: now - 360_000 }), /too long ago$/);
+    await refused(provider, send({ content: '<a/>'.repeat(100) }), 'xml: too many elements');
+    assert.equal(entered, 0);
+    await refused(provider, send({}), 'signed by no known certificate of the provider');
+    assert.ok(entered > 0);
+    await inner[Symbol.asyncDispose]();
   });
 
   it('is refused when nothing or too much came', async () => {

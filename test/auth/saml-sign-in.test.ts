@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { ASSERTION, IDP, MORE, metadataXml, SIGNATURE } from './saml-idp.ts';
+import { createVerifier, type Verifier } from '../../src/auth/saml/verifier.ts';
+import { GatewayError, systemClock } from '../../src/kernel/index.ts';
+import { ASSERTION, IDP, MORE, metadataXml, type ResponseShape, SIGNATURE } from './saml-idp.ts';
 import { ACS, createSamlWorld, failsWith, KEYS, posted, SP } from './saml-world.ts';
 import { webRequest } from './sessions-world.ts';
 
@@ -338,5 +340,71 @@ describe('what a SAML response must say', () => {
       await assert.rejects(world.finish(provider, begun, world.respond(begun, { response })), {
         code: 'GW_SIGN_IN_FAILED',
       });
+  });
+});
+
+describe('a gateway that checks all the sign-ins it can', () => {
+  /** A verifier that has no place while `full`, and counts who got one. */
+  function crowded() {
+    const inner = createVerifier(systemClock);
+    const state = { full: true, entered: 0 };
+    const verifier: Verifier = {
+      ...inner,
+      enter(queue, address) {
+        if (state.full) throw new GatewayError('GW_PROVIDER_UNAVAILABLE', 'crowded by the test', { retryAfter: 5 });
+        state.entered += 1;
+        return inner.enter(queue, address);
+      },
+    };
+    return { state, verifier };
+  }
+
+  it('takes the same answer a little later: the sign-in is not lost', async () => {
+    await using world = await createSamlWorld();
+    const { state, verifier } = crowded();
+    const provider = world.replica({}, { verifier });
+    const begun = await world.begin(provider);
+    const response = world.respond(begun);
+    for (let attempt = 0; attempt < 2; attempt++)
+      await assert.rejects(world.finish(provider, begun, response), { code: 'GW_PROVIDER_UNAVAILABLE', retryAfter: 5 });
+    state.full = false;
+    const { assertion } = await world.finish(provider, begun, response);
+    assert.deepEqual(assertion.attributes.NameID, ['alice-0001']);
+    await verifier[Symbol.asyncDispose]();
+  });
+
+  it('gives no place to what is not meant for it', async () => {
+    await using world = await createSamlWorld();
+    const { state, verifier } = crowded();
+    state.full = false;
+    const provider = world.replica({}, { verifier });
+    const begun = await world.begin(provider);
+    const now = world.clock.now();
+    const cases: [Partial<ResponseShape>, RegExp][] = [
+      [{ issuer: 'https://other.example' }, /another Issuer$/],
+      [{ acs: 'https://other.example/acs' }, /another Destination$/],
+      [{ now: now - 360_001 }, /too long ago$/],
+    ];
+    for (const [changes, reason] of cases) {
+      const forged = world.respond(begun, { key: KEYS.stranger, ...changes });
+      await assert.rejects(world.finish(provider, begun, forged), failsWith(reason));
+    }
+    assert.equal(state.entered, 0);
+    assert.ok(await world.finish(provider, begun, world.respond(begun)));
+    await verifier[Symbol.asyncDispose]();
+  });
+
+  it('gives every place back, whatever comes of it', async () => {
+    await using world = await createSamlWorld();
+    const verifier = createVerifier(systemClock);
+    const provider = world.replica({}, { verifier });
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const begun = await world.begin(provider);
+      const key = attempt % 2 === 0 ? KEYS.stranger : KEYS.idp;
+      await world.finish(provider, begun, world.respond(begun, { key })).catch((error) => {
+        if (!(error instanceof GatewayError) || error.code !== 'GW_SIGN_IN_FAILED') throw error;
+      });
+    }
+    await verifier[Symbol.asyncDispose]();
   });
 });

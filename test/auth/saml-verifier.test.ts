@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { UnknownSigner } from '../../src/auth/saml/fault.ts';
-import { createVerifier } from '../../src/auth/saml/verifier.ts';
-import { systemClock } from '../../src/kernel/index.ts';
+import { createVerifier, type Place, type Verifier } from '../../src/auth/saml/verifier.ts';
+import { GatewayError, systemClock } from '../../src/kernel/index.ts';
 import { createManualClock } from '../world/manual-clock.ts';
-import { MORE, responseXml, SIGNATURE, shapeOf, signElement } from './saml-idp.ts';
+import { MORE, metadataXml, responseXml, SIGNATURE, shapeOf, signElement } from './saml-idp.ts';
 import { ACS, KEYS, SP } from './saml-world.ts';
 
 const certificate = ({ certPem }: typeof KEYS.idp): X509Certificate => new X509Certificate(certPem);
@@ -14,10 +14,16 @@ assert.ok(idp && next && stranger);
 
 const shape = shapeOf({ acs: ACS, audience: SP, inResponseTo: null, now: Date.UTC(2026, 0, 1), key: KEYS.nextIdp });
 
+/** Verifies one document on a place of its own. */
+async function verifying(verifier: Verifier, ...document: Parameters<Place['verify']>): ReturnType<Place['verify']> {
+  using place = verifier.enter('sign-in', '192.0.2.7');
+  return await place.verify(...document);
+}
+
 describe('the thread that verifies', () => {
   it('tells which certificate signed, and gives the octets that are covered', async () => {
     await using verifier = createVerifier(systemClock);
-    const { xml, signer } = await verifier.verify(responseXml(shape), [idp, next], 'library');
+    const { xml, signer } = await verifying(verifier, responseXml(shape), [idp, next], 'library');
     assert.equal(signer, next);
     assert.match(xml, /^<samlp:Response /);
     assert.equal(xml.match(/<ds:Signature /g)?.length, 1, 'the assertion’s own');
@@ -27,16 +33,16 @@ describe('the thread that verifies', () => {
     await using verifier = createVerifier(systemClock);
     const plain = '<Issuer>x</Issuer><v xmlns="urn:v"><w xmlns=""/></v>';
     const xml = signElement(`<a xmlns="urn:a" xmlns:b="urn:b" ID="i" b:c="d">${plain}</a>`, '/*', KEYS.idp);
-    const verified = await verifier.verify(xml, [idp], 'own');
+    const verified = await verifying(verifier, xml, [idp], 'own');
     assert.match(verified.xml, /^<a xmlns="urn:a" xmlns:b="urn:b" ID="i" b:c="d"><Issuer>/);
   });
 
   it('tells a stranger’s signature from one that does not hold', async () => {
     await using verifier = createVerifier(systemClock);
     const xml = responseXml(shape);
-    await assert.rejects(verifier.verify(xml, [idp, stranger], 'library'), UnknownSigner);
-    await assert.rejects(verifier.verify(xml, [], 'library'), UnknownSigner);
-    const altered = verifier.verify(xml.replace('alice-0001', 'mallory-01'), [next], 'library');
+    await assert.rejects(verifying(verifier, xml, [idp, stranger], 'library'), UnknownSigner);
+    await assert.rejects(verifying(verifier, xml, [], 'library'), UnknownSigner);
+    const altered = verifying(verifier, xml.replace('alice-0001', 'mallory-01'), [next], 'library');
     await assert.rejects(altered, { name: 'SamlFault', message: 'signature does not hold' });
   });
 
@@ -56,7 +62,8 @@ describe('the thread that verifies', () => {
     ];
     for (const [changes, reason] of cases) {
       const xml = responseXml({ ...shape, signature: { ...SIGNATURE, ...changes } });
-      for (const kind of ['own', 'library'] as const) await assert.rejects(verifier.verify(xml, [next], kind), reason);
+      for (const kind of ['own', 'library'] as const)
+        await assert.rejects(verifying(verifier, xml, [next], kind), reason);
     }
   });
 
@@ -66,37 +73,107 @@ describe('the thread that verifies', () => {
       SIGNATURE.algorithm,
       `${MORE}ecdsa-sha384`,
     );
-    await assert.rejects(verifier.verify(relabelled, [next], 'library'), /algorithm that is not allowed/);
+    await assert.rejects(verifying(verifier, relabelled, [next], 'library'), /algorithm that is not allowed/);
     // Allowed, so that it is only the key that does not fit.
-    await assert.rejects(verifier.verify(relabelled, [next], 'own'), UnknownSigner);
+    await assert.rejects(verifying(verifier, relabelled, [next], 'own'), UnknownSigner);
   });
 
   it('gives up a document that takes too long, and does the next', async () => {
     const clock = createManualClock();
     await using verifier = createVerifier(clock);
-    const slow = assert.rejects(verifier.verify(responseXml(shape), [next], 'library'), /takes too long/);
+    const slow = assert.rejects(verifying(verifier, responseXml(shape), [next], 'library'), /takes too long/);
     await clock.advance(5000);
     await slow;
-    const { signer } = await verifier.verify(responseXml(shape), [next], 'library');
+    const { signer } = await verifying(verifier, responseXml(shape), [next], 'library');
     assert.equal(signer, next);
   });
 
-  it('does one after the other, and not more than it can hold', async () => {
+  it('does one after the other', async () => {
     await using verifier = createVerifier(systemClock);
     const xml = responseXml(shape);
-    const all = await Promise.allSettled(Array.from({ length: 70 }, () => verifier.verify(xml, [next], 'library')));
-    const failed = all.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
-    assert.deepEqual(new Set(failed), new Set(['GW_PROVIDER_UNAVAILABLE']));
-    assert.equal(failed.length, 70 - 65);
+    const all = await Promise.all(Array.from({ length: 10 }, () => verifying(verifier, xml, [next], 'library')));
+    assert.deepEqual(new Set(all.map(({ signer }) => signer)), new Set([next]));
   });
 
   it('ends what waits when it is disposed', async () => {
     const verifier = createVerifier(systemClock);
     const waiting = [0, 1].map(() =>
-      assert.rejects(verifier.verify(responseXml(shape), [next], 'library'), /shutting down/),
+      assert.rejects(verifying(verifier, responseXml(shape), [next], 'library'), /shutting down/),
     );
     await verifier[Symbol.asyncDispose]();
     await Promise.all(waiting);
-    await assert.rejects(verifier.verify(responseXml(shape), [next], 'library'), /shutting down/);
+    await assert.rejects(verifying(verifier, responseXml(shape), [next], 'library'), /shutting down/);
+  });
+});
+
+/** Takes places until there are no more; gives how many there were and what was said then. */
+function fill(verifier: Verifier, queue: 'sign-in' | 'logout', addressOf: (at: number) => string) {
+  const places: Place[] = [];
+  for (let at = 0; at < 1000; at++) {
+    try {
+      places.push(verifier.enter(queue, addressOf(at)));
+    } catch (error) {
+      return { places, error };
+    }
+  }
+  return { places, error: null };
+}
+
+const everywhere = (at: number): string => `198.51.100.${at}`;
+
+describe('the queues of the thread that verifies', () => {
+  it('have 64 places, and say when to come again', async () => {
+    await using verifier = createVerifier(systemClock);
+    for (const queue of ['sign-in', 'logout'] as const) {
+      const { places, error } = fill(verifier, queue, everywhere);
+      assert.equal(places.length, 64);
+      assert.ok(error instanceof GatewayError);
+      assert.deepEqual([error.code, error.retryAfter], ['GW_PROVIDER_UNAVAILABLE', 5]);
+    }
+  });
+
+  it('give one address a quarter of them, IPv6 by its /64', async () => {
+    for (const addressOf of [() => '192.0.2.7', (at: number) => `2001:db8::${at.toString(16)}`]) {
+      await using verifier = createVerifier(systemClock);
+      assert.equal(fill(verifier, 'sign-in', addressOf).places.length, 16);
+      assert.equal(fill(verifier, 'sign-in', everywhere).places.length, 48);
+    }
+  });
+
+  it('get a place back once, however often it is given back', async () => {
+    await using verifier = createVerifier(systemClock);
+    const { places } = fill(verifier, 'sign-in', () => '192.0.2.7');
+    for (let again = 0; again < 3; again++) places[0]?.[Symbol.dispose]();
+    assert.equal(fill(verifier, 'sign-in', () => '192.0.2.7').places.length, 1);
+  });
+
+  it('are each other’s: full of logouts, there are sign-ins and metadata', async () => {
+    await using verifier = createVerifier(systemClock);
+    const { places } = fill(verifier, 'logout', everywhere);
+    const slow = places.map((place) => place.verify(responseXml(shape), [next], 'library'));
+    const { signer } = await verifying(verifier, responseXml(shape), [next], 'library');
+    assert.equal(signer, next);
+    const finished: string[] = [];
+    const last = slow.at(-1)?.then(() => finished.push('the last logout'));
+    const bytes = Buffer.from(metadataXml({ keys: [KEYS.idp] }));
+    const wanted = { entityId: undefined, trusted: null };
+    const metadata = await verifier.metadata(bytes, wanted, Date.now());
+    assert.equal(metadata.certificates.length, 1);
+    assert.deepEqual(finished, [], 'metadata goes before what waits');
+    await Promise.all([...slow, last]);
+  });
+
+  it('of logouts has a thread while there are any, and a new one later', async () => {
+    const clock = createManualClock();
+    await using verifier = createVerifier(clock);
+    const check = async (): Promise<void> => {
+      using place = verifier.enter('logout', '192.0.2.7');
+      assert.equal((await place.verify(responseXml(shape), [next], 'library')).signer, next);
+    };
+    await check();
+    await clock.advance(59_999);
+    await check();
+    await clock.advance(60_000);
+    await check();
   });
 });

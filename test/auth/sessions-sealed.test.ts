@@ -177,6 +177,7 @@ describe('a dump of Redis', () => {
     for (const one of [ALICE, BOB]) opened.push(await world.first.open(webRequest(), signedIn(one), one));
     const facts = { nonce: 'nonce-of-alice', verifier: 'verifier-of-alice' };
     const flow = await flows.start(webRequest(), { provider: 'corp', returnTo: '/ui/secret-place', facts });
+    assert.ok(await flows.take(webRequest({ flow: flow.cookie }), flow.state, 'corp'));
     await once.first('assertion', '_assertion-of-alice', MINUTE);
     await clock.advance(2 * MINUTE);
     for (const { cookie } of opened) assert.ok(await world.first.find(cookie));
@@ -215,7 +216,9 @@ describe('a dump of Redis', () => {
     await using kv = createRedisKeyValue(redis.config(), { clock: systemClock });
     await using world = createSessionsWorld(1, kv, createManualClock(Date.now()));
     const flows = createFlows({ kv, sealer: world.sealer, config: () => sessionsConfig(), clock: world.clock });
-    await flows.start(webRequest(), { provider: 'corp', returnTo: '/ui/', facts: {} });
+    await kv.ping();
+    const flow = await flows.start(webRequest(), { provider: 'corp', returnTo: '/ui/', facts: {} });
+    assert.ok(await flows.take(webRequest({ flow: flow.cookie }), flow.state, 'corp'));
     await createUsedOnce({ kv, hashKey: newKey() }).first('jti', 'x', MINUTE);
     const { cookie } = await world.first.open(webRequest(), signedIn(ALICE), ALICE);
     const second = await world.first.open(webRequest(), signedIn(ALICE), ALICE);

@@ -1,99 +1,26 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+
+import { loginFile } from '../../src/cli/login-file.ts';
 import { createAuthority } from '../../standin/certificates.ts';
-import { pythonWithRequests } from '../world/python.ts';
 import { createWorld, type World } from '../world/world.ts';
+import { assertError, createModuleWorld, fake, type ModuleWorld, type Step } from './module-world.ts';
 
-const MODULE = join(import.meta.dirname, '../../clients/python/vov_rest_v3.py');
-const PROGRAMS = join(import.meta.dirname, 'python');
-
-type Step = Readonly<Record<string, unknown>> & { readonly do: string };
-interface Outcome {
-  readonly result?: unknown;
-  readonly error?: string;
-  readonly text?: string;
-  readonly status?: number | null;
-  readonly code?: string | null;
-  readonly retry_after?: number | null;
-}
-
+let module: ModuleWorld;
 let folder: string;
+let probe: ModuleWorld['probe'];
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'vovgw-module-'));
-  await copyFile(MODULE, join(folder, 'vov_rest_v3.py'));
-  for (const program of ['module_flow.py', 'module_probe.py']) {
-    await copyFile(join(PROGRAMS, program), join(folder, program));
-  }
+  module = await createModuleWorld();
+  ({ folder, probe } = module);
 });
-after(() => rm(folder, { recursive: true, force: true }));
-
-/** Runs a program beside a copy of the module; nothing of the tests' own environment reaches it. */
-function python(program: string, args: readonly string[], env: Record<string, string>, input: string) {
-  return new Promise<{ code: number | null; lines: Outcome[]; err: string }>((resolve) => {
-    const child = spawn(pythonWithRequests(), [join(folder, program), ...args], {
-      env: { PATH: process.env.PATH, HOME: folder, PYTHONDONTWRITEBYTECODE: '1', ...env },
-    });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (chunk) => {
-      out += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      err += chunk;
-    });
-    child.stdin.end(input);
-    child.once('close', (code) => {
-      const lines = out.split('\n').filter(Boolean);
-      resolve({ code, err, lines: lines.map((line) => JSON.parse(line) as Outcome) });
-    });
-  });
-}
+after(() => module[Symbol.asyncDispose]());
 
 const urlOf = (world: World): string => `http://127.0.0.1:${world.gateway.port}`;
-
-async function probe(steps: readonly Step[], env: Record<string, string> = {}): Promise<Outcome[]> {
-  const { code, lines, err } = await python('module_probe.py', [], { USER: 'alice', ...env }, JSON.stringify(steps));
-  assert.equal(code, 0, err);
-  assert.equal(lines.length, steps.length, err);
-  return lines;
-}
-
-/** The error of a step by class and text. */
-function assertError(outcome: Outcome | undefined, name: string, text: RegExp): void {
-  assert.equal(outcome?.error, name, JSON.stringify(outcome));
-  assert.match(outcome?.text ?? '', text);
-}
-
-async function listening(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** A small server in the gateway's place, with what it was sent. */
-async function fake(answer: RequestListener) {
-  const seen: { method: string; url: string; headers: Record<string, unknown> }[] = [];
-  const server = createServer((req, res) => {
-    seen.push({ method: req.method ?? '', url: req.url ?? '', headers: req.headers });
-    req.resume();
-    answer(req, res);
-  });
-  const url = await listening(server);
-  return {
-    url,
-    seen,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 describe('clients/python: the documented methods', () => {
   let world: World;
@@ -104,7 +31,8 @@ describe('clients/python: the documented methods', () => {
 
   it('a program of the vendor’s kind runs unchanged with a token as the password', async () => {
     const token = await world.token('alice');
-    const run = await python('module_flow.py', ['own'], { NC_URL: urlOf(world), USER: 'alice' }, `${token}\n`);
+    const env = { NC_URL: urlOf(world), USER: 'alice' };
+    const run = await module.python('module_flow.py', ['own'], `${token}\n`, { env });
     assert.equal(run.code, 0, run.err);
     assert.deepEqual(run.lines[0], { queue: 'test' });
     assert.ok(JSON.stringify(run.lines[2]).includes('LOG.own'));
@@ -209,14 +137,9 @@ describe('clients/python: where the token comes from', () => {
   const ME = JSON.stringify({ user: 'alice' });
   const ok: RequestListener = (_req, res) => res.end(ME);
 
-  const withLogin = async (login: object | string, mode = 0o600): Promise<Record<string, string>> => {
-    const config = await mkdtemp(join(folder, 'config-'));
-    await mkdir(join(config, 'vovgw'), { mode: 0o700 });
-    const file = join(config, 'vovgw', 'login.json');
-    await writeFile(file, typeof login === 'string' ? login : JSON.stringify(login));
-    await chmod(file, mode);
-    return { XDG_CONFIG_HOME: config };
-  };
+  const withLogin = async (login: object | string, mode?: number): Promise<Record<string, string>> => ({
+    XDG_CONFIG_HOME: await module.login(login, mode),
+  });
 
   it('from $VOVGW_TOKEN before the file, and proves it at the gateway', async () => {
     await using server = await fake(ok);
@@ -240,6 +163,25 @@ describe('clients/python: where the token comes from', () => {
     assert.deepEqual(good, { result: null });
     assertError(bad, 'VOVUsageError', /vovgw login --url/);
     assert.equal(other.seen.length, 0);
+  });
+
+  it('from below an absolute $XDG_CONFIG_HOME, else below ~/.config, as vovgw login keeps it', async () => {
+    await using server = await fake(ok);
+    const home = await mkdtemp(join(folder, 'home-'));
+    const kept = (below: string, token: string) => module.login({ url: server.url, token }, 0o600, below);
+    await kept(join(home, '.config'), 'from-home');
+    await kept(join(folder, 'relative'), 'from-relative');
+    const absolute = await kept(await mkdtemp(join(folder, 'config-')), 'from-absolute');
+    for (const [named, token] of [
+      [absolute, 'from-absolute'],
+      ['relative', 'from-home'],
+      ['', 'from-home'],
+    ] as const) {
+      const env = { HOME: home, XDG_CONFIG_HOME: named };
+      const outcomes = await probe([{ do: 'new' }, { do: 'authorize', url: server.url }, { do: 'getJWT' }], env);
+      assert.equal(outcomes[2]?.result, token, named);
+      assert.ok((await readFile(loginFile(env), 'utf8')).includes(token), 'the command line means the same file');
+    }
   });
 
   it('never from a file that others may read, or a damaged one', async () => {

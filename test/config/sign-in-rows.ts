@@ -155,6 +155,15 @@ const PROVIDERS: readonly Row[] = [
     paths: [`${P0}.clientKeyFile`],
     says: /never used/,
   },
+  {
+    check: 'ID tokens are no bearer tokens',
+    patch: {
+      ...people(SAML, OIDC),
+      signIn: { providers: [SAML, OIDC], bearers: [{ ...JWT, audience: ['api', 'gw'], tokenType: 'any' }] },
+    },
+    paths: ['signIn.bearers[0].audience[1]'],
+    says: /client id of the provider entra/,
+  },
   { check: 'OIDC asks for openid', patch: oidc({ scopes: ['profile'] }), paths: [`${P0}.scopes`] },
   {
     check: 'scope names grant what such a token may',
@@ -308,6 +317,16 @@ export const SIGN_IN_QUIET: readonly Tree[] = [
   people(SAML, OIDC, { ...OIDC, name: 'twin', realm: 'entra' }),
   programs(JWT, OPAQUE),
   { ...saml(), signIn: { providers: [SAML, OIDC], default: 'entra', bearers: [JWT] } },
+  {
+    ...saml(),
+    signIn: {
+      providers: [SAML, OIDC],
+      bearers: [
+        { ...JWT, audience: ['api'], tokenType: 'any' },
+        { ...JWT, name: 'elsewhere', issuer: 'https://other.example', tokenType: 'any' },
+      ],
+    },
+  },
   { ...saml(), server: { publicUrl: 'http://127.0.0.1:8443' } },
   { ...saml(), server: { publicUrl: 'http://[::1]:8443/' } },
   { ...oidc(), server: { publicUrl: 'http://gw.example', allowInsecure: true } },

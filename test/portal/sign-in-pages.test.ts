@@ -131,6 +131,9 @@ describe('the page of an error', () => {
   const make = (code: ErrorCode, detail = 'The header Host came twice.', options = {}): WebAnswer =>
     portal.errorPage(new GatewayError(code, detail, options), 'req-abcdef01');
 
+  // What programs are told to do there makes no sense in a browser.
+  const mendOf = (code: ErrorCode): string =>
+    code === 'GW_UNAUTHENTICATED' ? 'Sign in again, then repeat what you did.' : ERROR_CODES[code].mend;
   for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
     it(`${code}: status, title, what to do, code and request id`, () => {
       const answer = make(code);
@@ -139,7 +142,7 @@ describe('the page of an error', () => {
       const unescaped = text.replaceAll('&lt;', '<').replaceAll('&gt;', '>');
       for (const part of [
         ERROR_CODES[code].title,
-        ERROR_CODES[code].mend.replaceAll('`', ''),
+        mendOf(code).replaceAll('`', ''),
         code,
         'req-abcdef01',
         'The header Host',
@@ -178,6 +181,7 @@ describe('the page of an error', () => {
   it('leads on to a new sign-in or to the account', () => {
     const onward = (code: ErrorCode) => linksOf(htmlOf(make(code)))[0]?.attributes.get('href');
     assert.equal(onward('GW_SIGN_IN_FAILED'), '/login');
+    assert.equal(onward('GW_IDENTITY_CONFLICT'), '/login');
     assert.equal(onward('GW_NOT_FOUND'), '/ui/');
   });
 });

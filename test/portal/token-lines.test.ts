@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { gatewayUrl, queueUrls, tokenLines } from '../../src/portal/token-lines.ts';
@@ -9,28 +13,67 @@ const URL_OF_IT = 'https://gateway.example.com:8443';
 
 /** The text of one block. */
 function blockOf(id: string, { url = URL_OF_IT, user = 'alice', account = 'alice' as string | null } = {}): string {
-  const found = tokenLines(url, user, account, TOKEN_TEXT).find((lines) => lines.id === `lines-${id}`);
+  const found = tokenLines(url, user, account).find((lines) => lines.id === `lines-${id}`);
   assert.ok(found);
   return found.text;
 }
 
-/** Runs lines in a POSIX shell that has nothing but what they set, and gives what the last command printed. */
-const shell = (lines: string, last: string): string =>
-  execFileSync('/bin/sh', ['-eu', '-c', `${lines}\n${last}`], { env: { PATH: '/usr/bin:/bin' }, encoding: 'utf8' });
+/** Runs lines in a shell that has nothing but what they set, and gives what the last command printed. */
+const shell = (lines: string, last: string, { name = '/bin/sh', env = {}, input = '' } = {}): string =>
+  execFileSync(name, ['-eu', '-c', `${lines}\n${last}`], {
+    env: { PATH: '/usr/bin:/bin', ...env },
+    input,
+    encoding: 'utf8',
+  });
+
+/** The command lines of all processes, as every user of the machine sees them. */
+const commandLines = (): string[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      } catch {
+        return '';
+      }
+    });
 
 describe('the lines for a shell', () => {
-  it('set the URL and the token', () => {
-    assert.equal(shell(blockOf('env'), 'printf "%s|%s" "$NC_URL" "$VOVGW_TOKEN"'), `${URL_OF_IT}|${TOKEN_TEXT}`);
+  it('set the URL, and the token that is pasted at the prompt', () => {
+    const last = 'sh -c \'printf "%s|%s" "$NC_URL" "$VOVGW_TOKEN"\'';
+    const printed = shell(blockOf('env'), last, { name: 'bash', input: `${TOKEN_TEXT}\n` });
+    assert.equal(printed, `${URL_OF_IT}|${TOKEN_TEXT}`);
   });
 
   it('call curl with the token in the header and the whole query in one argument', () => {
-    const curl = 'curl() { for argument in "$@"; do printf "[%s]" "$argument"; done; }';
-    const printed = shell(`${blockOf('env')}\n${curl}`, blockOf('curl'));
+    const curl = 'curl() { for argument in "$@"; do printf "[%s]" "$argument"; done; cat; }';
+    const env = { NC_URL: URL_OF_IT, VOVGW_TOKEN: TOKEN_TEXT };
     assert.equal(
-      printed,
-      `[-H][Authorization: Bearer ${TOKEN_TEXT}][${URL_OF_IT}/api/v3/query?select=id,statusnc,command&from=System:User:alice&limit=20]`,
+      shell(curl, blockOf('curl'), { env }),
+      `[-K][-][${URL_OF_IT}/api/v3/query?select=id,statusnc,command&from=System:User:alice&limit=20]header = "Authorization: Bearer ${TOKEN_TEXT}"\n`,
     );
   });
+
+  for (const name of ['/bin/sh', 'bash']) {
+    it(`call curl so that no process of ${name} has the token among its arguments`, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const env = { PATH: '/usr/bin:/bin', NC_URL: url, VOVGW_TOKEN: TOKEN_TEXT };
+      const child = spawn(name, ['-eu', '-c', blockOf('curl')], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+      const [request, response] = await once(server, 'request');
+      const lines = commandLines();
+      response.end('[]');
+      await once(child, 'close');
+      server.close();
+      assert.equal(request.headers.authorization, `Bearer ${TOKEN_TEXT}`);
+      assert.ok(lines.some((line) => line.startsWith('curl\0') && line.includes(url)));
+      assert.deepEqual(
+        lines.filter((line) => line.includes(TOKEN_TEXT)),
+        [],
+      );
+    });
+  }
 
   it('give the vendor’s scripts the URL and the user name', () => {
     const python = 'python3() { printf "%s %s %s" "$NC_URL" "$USER" "$1"; }';
@@ -75,8 +118,7 @@ describe('the lines for Python', () => {
   });
 
   it('do not hold the token itself: a program is kept and shared', () => {
-    assert.equal(blockOf('python').includes(TOKEN_TEXT), false);
-    assert.equal(blockOf('curl').includes(TOKEN_TEXT), false);
+    assert.ok(['env', 'curl', 'python', 'vendor'].every((id) => !blockOf(id).includes('vgw_')));
   });
 });
 

@@ -187,8 +187,12 @@ describe('a new token', () => {
     const page = htmlOf(answer);
     assert.equal(answer.status, undefined);
     assert.match(page, new RegExp(`<code class="secret" id="token">${TOKEN_TEXT}</code>`));
-    assert.match(page, new RegExp(`export NC_URL=https://gateway.example.com:8443\nexport VOVGW_TOKEN=${TOKEN_TEXT}<`));
-    assert.match(page, /curl -H &quot;Authorization: Bearer \$VOVGW_TOKEN&quot;/);
+    assert.match(page, /export NC_URL=https:\/\/gateway.example.com:8443\nread -rs VOVGW_TOKEN &amp;&amp; export VOVGW_TOKEN</);
+    assert.equal(page.split(TOKEN_TEXT).length, 2, 'the token stands in one place, to be copied from there');
+    assert.match(
+      page,
+      /printf &#39;header = &quot;Authorization: Bearer %s&quot;\\n&#39; &quot;\$VOVGW_TOKEN&quot; \|\n {2}curl -K - /,
+    );
     assert.match(page, /vrest\.authorize\(url, os\.environ\[&quot;VOVGW_TOKEN&quot;\]\)/);
     assert.match(page, /export USER=alice\npython3 nc_list\.py/);
     assert.match(page, /from=System:User:alice&amp;limit=20/);

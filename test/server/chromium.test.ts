@@ -99,7 +99,9 @@ for (const [button, person] of [
       assert.equal(submitted.status, 200);
       const lines = async (id: string): Promise<string> => await page.innerText(`#lines-${id}`);
       const shell = `${await lines('env')}\n${await lines('curl')}\n`;
-      const { stdout: byCurl } = await run('bash', ['-c', shell]);
+      const atPrompt = run('bash', ['-c', shell]);
+      atPrompt.child.stdin?.end(`${token}\n`);
+      const { stdout: byCurl } = await atPrompt;
       assert.match(byCurl, /sleep 77/);
       await copyFile(join(ROOT, 'clients/python/vov_rest_v3.py'), join(folder, 'vov_rest_v3.py'));
       const env = { PATH: process.env.PATH, NC_URL: world.url, VOVGW_TOKEN: token, USER: person, PYTHONPATH: folder };

@@ -57,7 +57,10 @@ describe('the road', () => {
       'servePage',
     ],
     oauth: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'meetVisitor', 'readForm', 'servePage'],
-    vendor: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'meetVisitor', 'serveVendorPage'],
+    vendor: [
+      ...['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'meetVisitor', 'limitIdentity'],
+      'serveVendorPage',
+    ],
     other: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'refuse'],
   } as const;
 

@@ -73,7 +73,8 @@ describe('a session', () => {
       world.call(method, path, { headers: { cookie, ...headers } });
     const own = { 'sec-fetch-site': 'same-origin' };
     assert.equal((await call(own)).status, 200);
-    for (const site of ['cross-site', 'same-site', 'none']) {
+    assert.equal((await call({ 'sec-fetch-site': 'none' })).status, 200, 'a typed address');
+    for (const site of ['cross-site', 'same-site']) {
       assert.equal((await call({ 'sec-fetch-site': site })).status, 401, site);
     }
     const job = { command: 'sleep 1', logfile: 'L1', rundir: '/tmp', env: 'BASE' };
@@ -112,6 +113,16 @@ describe('a session', () => {
     }
   });
 
+  it('is not planted by a sibling host with a name that only looks like ours', async () => {
+    const { browser } = await signInAs(world.url, 'oidc/oidc', 'bob');
+    const value = browser.cookies(world.url).get('vovgw') ?? '';
+    for (const name of ['\u00a0vovgw', 'vovgw\u00a0', '\u00a0 vovgw', 'Vovgw']) {
+      const answer = await ask('GET', '/ui/', { cookie: `${name}=${value}`, accept: 'application/json' });
+      assert.ok((answer.statusCode ?? 0) >= 400, JSON.stringify(name));
+      answer.resume();
+    }
+  });
+
   it('a page under another known name is sent to the one where people sign in', async () => {
     const { port } = new URL(world.url);
     const browser = createBrowser();
@@ -133,6 +144,15 @@ describe('what is under /api/', () => {
     '/api',
     '/api/login',
     '/api/%2e%2e/ui/',
+    '/%61pi/v3/jobs',
+    '/api?x=/ui/',
+    '//api/v3/jobs',
+    '/API/v3/jobs',
+    '/api;x/v3',
+    '/./api/v3/x',
+    '/x/../api/v3/x',
+    '/;x/api/v3/jobs',
+    'http://h/api/v3/jobs/1',
   ];
 
   it('never answers with a redirect or HTML, signed in or not', async () => {

@@ -157,13 +157,23 @@ describe('what comes to the caller', () => {
     assert.deepEqual([answer.status, answer.headers['content-length'], answer.body.length], [200, '1234', 0]);
   });
 
-  it('is a redirect within the server as a path', async () => {
+  it('is never a redirect, and never a page that a browser would run', async () => {
+    for (const location of ['/api/v3/jobs/2?x=1', '/ui/tokens', 'https://evil.example/']) {
+      await using server = await createRawServer((socket) => reply(socket, '', '307 Away', [`Location: ${location}`]));
+      await using rig = await createRig({ queues: [queueOf(server.url)] });
+      const answer = await rig.call();
+      assert.deepEqual([answer.status, answer.code, answer.headers.location], [502, 'GW_UPSTREAM_INVALID', undefined]);
+    }
+    const html = '<script>alert(1)</script>';
     await using server = await createRawServer((socket) => {
-      reply(socket, '', '302 Found', [`Location: ${server.url}/api/v3/jobs/2?x=1`]);
+      socket.write(
+        `HTTP/1.1 500 No\r\nContent-Type: Text/HTML; charset=utf-8\r\nContent-Length: ${html.length}\r\n\r\n${html}`,
+      );
     });
     await using rig = await createRig({ queues: [queueOf(server.url)] });
     const answer = await rig.call();
-    assert.deepEqual([answer.status, answer.headers.location], [302, '/api/v3/jobs/2?x=1']);
+    assert.deepEqual([answer.status, answer.headers['content-type']], [500, 'text/plain; charset=utf-8']);
+    assert.equal(answer.body.toString(), html);
   });
 
   it('is never vovserver’s own 401', async () => {

@@ -188,7 +188,7 @@ describe('response passes', () => {
   it('are documented steps in a fixed order', () => {
     assert.deepEqual(
       responsePasses.map(({ name }) => name),
-      ['refuseOddStatus', 'refuseAmbiguousLength', 'keepAllowed', 'keepLength', 'keepRedirectHere'],
+      ['refuseOddStatus', 'refuseAmbiguousLength', 'keepAllowed', 'keepLength', 'refuseRedirect', 'neutralType'],
     );
   });
 
@@ -229,10 +229,11 @@ describe('response passes', () => {
     assert.deepEqual(answered(Object.fromEntries(names.map((name) => [name, 'x']))), {});
   });
 
-  it('accept every status from 200 to 599 and no other', () => {
+  it('accept every status from 200 to 599 but redirects', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 9999 }), (status) => {
-        if (status >= 200 && status <= 599) assert.deepEqual(answered({}, status), {});
+        const redirects = status >= 300 && status <= 399 && status !== 304;
+        if (status >= 200 && status <= 599 && !redirects) assert.deepEqual(answered({}, status), {});
         else assert.throws(() => answered({}, status), isInvalid);
       }),
     );
@@ -250,57 +251,27 @@ describe('response passes', () => {
     for (const status of [204, 304]) assert.deepEqual(answered({ 'content-length': '12' }, status), {});
   });
 
-  it('rewrite a redirect within the server to a path', () => {
-    for (const [location, path] of [
-      [`${ORIGIN}/api/v3/jobs/2?a=1#x`, '/api/v3/jobs/2?a=1#x'],
-      ['/api/v3/jobs/2', '/api/v3/jobs/2'],
-      ['2', '/api/v3/jobs/2'],
-      ['?a=b', '/api/v3/jobs/1?a=b'],
-      ['HTTPS://VOV.EXAMPLE:6330/x', '/x'],
-    ] as const) {
-      assert.deepEqual(answered({ location }, 302), { location: path }, location);
-    }
-  });
-
-  it('refuse a redirect that leaves the server, in all spellings', () => {
-    for (const location of [
-      'http://vov.example:6330/',
-      'https://vov.example/',
-      'https://evil.example/',
-      '//evil.example/',
-      '/\\evil.example',
-      '\\\\evil.example',
-      '///evil.example',
-      'javascript:alert(1)',
-      'data:text/html,x',
-      `${ORIGIN}@evil.example/`,
-      'https://u:p@vov.example:6330/',
-      `${ORIGIN}//evil.example/`,
-      '/.//evil.example',
-      'https://[',
-      '\t//evil.example',
-      'ht\ntps://evil.example/',
-    ]) {
-      assert.throws(() => answered({ location }, 302), isInvalid, JSON.stringify(location));
-    }
-    assert.throws(() => answered({ location: ['/a', '/b'] }, 302), isInvalid);
-  });
-
-  it('let a location through only as a path of one slash, whatever it was', () => {
+  it('refuse every redirect, wherever it leads', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.webUrl(), fc.string(), fc.stringMatching(/^[/\\.:a@?#]{0,12}$/)), (location) => {
-        let got: Record<string, string>;
-        try {
-          got = answered({ location }, 301);
-        } catch (error) {
-          assert.ok(isInvalid(error));
-          return;
-        }
-        assert.equal(new URL(got.location ?? '', 'https://gateway.example').origin, 'https://gateway.example');
-        assert.match(got.location ?? '', /^\/(?![/\\])/);
+      fc.property(fc.oneof(fc.webUrl(), fc.string()), fc.integer({ min: 300, max: 399 }), (location, status) => {
+        if (status === 304) assert.deepEqual(answered({ location }, status), {});
+        else assert.throws(() => answered({ location }, status), isInvalid);
       }),
-      { numRuns: 2000 },
     );
+    assert.throws(() => answered({ location: ['/a', '/b'] }, 302), isInvalid);
+    assert.throws(() => answered({}, 302), isInvalid);
+  });
+
+  it('call what a browser would run plain text, and leave every other type', () => {
+    for (const type of ['text/html', 'TEXT/HTML', ' text/html', 'application/xhtml+xml', 'image/svg+xml', 'text/xml']) {
+      assert.deepEqual(answered({ 'content-type': type }), { 'content-type': 'text/plain' }, type);
+    }
+    assert.deepEqual(answered({ 'content-type': 'text/html;charset="utf-8"' }), {
+      'content-type': 'text/plain;charset="utf-8"',
+    });
+    for (const type of ['application/json', 'text/csv', 'text/htmlx', 'application/octet-stream']) {
+      assert.deepEqual(answered({ 'content-type': type }), { 'content-type': type }, type);
+    }
   });
 
   it('keep no location outside of redirects', () => {

@@ -16,6 +16,6 @@ export const TRUST = 10_000;
 /** One entry of `signIn.bearers` at work. */
 export interface BearerWay extends AsyncDisposable {
   readonly config: BearerConfig;
-  /** Throws TokenRefused, ProviderUnreachable. `digest` is the SHA-256 of the token. */
-  check(token: string, digest: string): Promise<CheckedBearer>;
+  /** Throws TokenRefused, ProviderUnreachable. `digest` is the SHA-256 of the token; `address` is charged for questions. */
+  check(token: string, digest: string, address: string): Promise<CheckedBearer>;
 }

@@ -59,7 +59,7 @@ export function createBearers(options: BearersOptions): Bearers {
 
   const check = async (token: string, digest: string, from: From): Promise<Caller> => {
     const ways = following();
-    const { way, checked } = await findWay(ways, token, digest, (way, reason) =>
+    const { way, checked } = await findWay(ways, token, digest, from.address, (way, reason) =>
       tell(options, way, from, 'failed', reason),
     );
     const before = known.get(digest);
@@ -136,6 +136,7 @@ async function findWay(
   ways: BearerWays,
   token: string,
   digest: string,
+  address: string,
   onRefusal: (way: BearerWay, reason: string) => void,
 ): Promise<Found> {
   const reasons: string[] = [];
@@ -144,7 +145,7 @@ async function findWay(
   for (const way of candidates(ways, token)) {
     last = way;
     try {
-      return { way, checked: await way.check(token, digest) };
+      return { way, checked: await way.check(token, digest, address) };
     } catch (error) {
       const unreachable = unreachableIn(error);
       if (unreachable !== null) away = { way, error: unreachable };

@@ -9,6 +9,7 @@ import {
 import type { BearerConfig } from '../../config/index.ts';
 import type { Clock } from '../../kernel/index.ts';
 import { putBounded } from '../bounded-put.ts';
+import { addressRange } from '../oauth/address-range.ts';
 import { libraryFetch } from '../oidc/library-fetch.ts';
 import type { ProviderCalls } from '../oidc/provider-calls.ts';
 import { reasonOf } from '../oidc/reason.ts';
@@ -16,7 +17,8 @@ import { ProviderUnreachable, unreachableIn } from '../oidc/unreachable.ts';
 import { TokenRefused } from '../oidc/verify-token.ts';
 import { createSingleFlight } from '../single-flight.ts';
 import { type BearerWay, type CheckedBearer, TRUST } from './bearer-way.ts';
-import { createGate } from './gate.ts';
+import { createFairGate } from './gate.ts';
+import { kindFault } from './token-kind.ts';
 
 type IntrospectionConfig = Extract<BearerConfig, { type: 'introspection' }>;
 type Claims = Readonly<Record<string, unknown>>;
@@ -26,12 +28,13 @@ type Answer = CheckedBearer | { readonly refused: string };
 /** Milliseconds that a refusal is kept: long enough against repetition, short enough for a token that becomes valid. */
 const REFUSED_FOR = 5000;
 const CAPACITY = 10_000;
-const AT_ONCE = 8;
-const WAITING = 64;
+/** Questions under way and waiting: of all, and of one address, so that made-up tokens of one keep no other from asking. */
+const OF_ALL = { width: 8, queue: 64 };
+const OF_EACH = { width: 2, queue: 4 };
 
 /** Opaque access tokens, asked for at the provider (RFC 7662). Answers are kept under the digest of the token. */
 export function createIntrospectionWay(config: IntrospectionConfig, calls: ProviderCalls, clock: Clock): BearerWay {
-  const gate = createGate(AT_ONCE, WAITING);
+  const gate = createFairGate(OF_ALL, OF_EACH);
   const kept = new Map<string, { readonly answer: Answer; readonly at: number; readonly until: number }>();
   const ask = createAsk(config, calls);
   const keep = (digest: string, answer: Answer): void => {
@@ -39,25 +42,28 @@ export function createIntrospectionWay(config: IntrospectionConfig, calls: Provi
     const until = 'refused' in answer ? now + Math.min(REFUSED_FOR, config.cache) : answer.trustUntil;
     putBounded(kept, digest, { answer, at: now, until }, CAPACITY);
   };
-  const tokens = new Map<string, string>();
+  const asked = new Map<string, { readonly token: string; readonly address: string }>();
   const flights = createSingleFlight<Answer>(
-    async (digest) => answerOf(await gate(() => ask(tokens.get(digest) ?? '')), config, clock.now()),
+    async (digest) => {
+      const { token, address } = asked.get(digest) ?? { token: '', address: '' };
+      return answerOf(await gate(addressRange(address), () => ask(token)), config, clock.now());
+    },
     keep,
     (_digest, error) => {
       throw error;
     },
   );
-  const look = async (token: string, digest: string): Promise<Answer> => {
+  const look = async (token: string, digest: string, address: string): Promise<Answer> => {
     const entry = kept.get(digest);
     const now = clock.now();
     if (entry !== undefined && now >= entry.at && now < entry.until) return entry.answer;
-    tokens.set(digest, token);
-    return flights.ask(digest).finally(() => tokens.delete(digest));
+    asked.set(digest, { token, address });
+    return flights.ask(digest).finally(() => asked.delete(digest));
   };
   return {
     config,
-    async check(token, digest) {
-      const answer = await look(token, digest);
+    async check(token, digest, address) {
+      const answer = await look(token, digest, address);
       if ('refused' in answer) throw new TokenRefused(answer.refused);
       return { ...answer, trustUntil: Math.min(clock.now() + TRUST, answer.trustUntil) };
     },
@@ -105,5 +111,5 @@ function faultOf(claims: Claims, { issuer, audience }: IntrospectionConfig, now:
   if (nbf !== undefined && (seconds(nbf) ?? Number.POSITIVE_INFINITY) * 1000 > now) return 'it is not valid yet';
   // A refresh token is active too (RFC 7662, section 2.2), and one that is bound to a key is no bearer token.
   const isBearer = type === undefined || (typeof type === 'string' && type.toLowerCase() === 'bearer');
-  return isBearer && cnf === undefined ? null : 'it is no bearer token';
+  return isBearer && cnf === undefined ? kindFault(claims) : 'it is no bearer token';
 }

@@ -5,13 +5,9 @@ import { createKeySet } from '../oidc/key-set.ts';
 import type { ProviderCalls } from '../oidc/provider-calls.ts';
 import { TokenRefused, typeOf, type VerifiedToken, verifyToken } from '../oidc/verify-token.ts';
 import { type BearerWay, TRUST } from './bearer-way.ts';
+import { kindFault } from './token-kind.ts';
 
 type JwtConfig = Extract<BearerConfig, { type: 'jwt' }>;
-
-/** Claims of ID tokens, logout tokens and other kinds (RFC 8725, section 3.12), and of tokens bound to a key that nobody asks for here. */
-const FOREIGN = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'cnf'] as const;
-/** What some providers write into claims to tell their kinds of token apart. */
-const OTHER_KINDS: ReadonlySet<unknown> = new Set(['ID', 'Refresh', 'Offline', 'Logout', 'id']);
 
 /** Access tokens that an issuer signs (RFC 9068). */
 export function createJwtWay(config: JwtConfig, calls: ProviderCalls, clock: Clock): BearerWay {
@@ -37,9 +33,6 @@ function checkKind({ header, claims }: VerifiedToken, tokenType: JwtConfig['toke
   const kinds = tokenType === 'at+jwt' ? ['at+jwt'] : ['at+jwt', 'jwt', ''];
   if (!kinds.includes(typeOf(header))) throw new TokenRefused('the header says that it is no access token');
   if (header.crit !== undefined) throw new TokenRefused('the header has critical extensions');
-  const foreign = FOREIGN.find((name) => claims[name] !== undefined);
-  if (foreign !== undefined) throw new TokenRefused(`it is no plain access token: it has ${foreign}`);
-  if (OTHER_KINDS.has(claims.typ) || OTHER_KINDS.has(claims.token_use)) {
-    throw new TokenRefused('its claims say that it is no access token');
-  }
+  const fault = kindFault(claims);
+  if (fault !== null) throw new TokenRefused(fault);
 }

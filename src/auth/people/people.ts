@@ -52,6 +52,9 @@ export function createPeople(options: PeopleOptions): People {
       const stored = await atStore(store.read(store.idOf(subject)));
       return stored === null || stored.record === null ? null : recall(stored.record, stored.text);
     },
+    async isUnreadable(subject) {
+      return (await atStore(store.read(store.idOf(subject))))?.record === null;
+    },
     async bindings() {
       const all = await atStore(store.all());
       return all

@@ -3,6 +3,8 @@ import { SamlFault } from './fault.ts';
 
 /** A message may hold this much XML. */
 export const MESSAGE_BYTES = 128 * 1024;
+/** A logout message. */
+export const LOGOUT_BYTES = 32 * 1024;
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 

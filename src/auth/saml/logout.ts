@@ -2,13 +2,13 @@ import type { Clock } from '../../kernel/index.ts';
 import type { LogoutOutcome, ProviderSession, SendAway, UsedOnce } from '../sign-in.ts';
 import { ALGORITHMS } from './algorithms.ts';
 import { childrenOf, required, textOf } from './elements.ts';
-import { checkEnvelope, statusOf } from './envelope.ts';
+import { checkEnvelope, type Expected, statusOf } from './envelope.ts';
 import { SamlFault } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
 import { checkWindow, type Present } from './instants.ts';
 import type { OwnKeys } from './keys.ts';
 import { logoutRequest, logoutResponse, newId, sendMessage } from './logout-messages.ts';
-import { MESSAGE_LIMITS, readPosted, readRedirected } from './message.ts';
+import { KIND, LOGOUT_LIMITS, readPosted, readRedirected } from './message.ts';
 import { type NameId, readNameId } from './name-id.ts';
 import { NS } from './names.ts';
 import { parseXml, type XmlElement } from './parse-xml.ts';
@@ -29,6 +29,8 @@ export interface LogoutParts {
   readonly usedOnce: UsedOnce;
   readonly clock: Clock;
   readonly skew: number;
+  /** Where the message comes from. */
+  readonly address: string;
 }
 
 /** A logout message as it came: `query` is the raw query of the redirect binding, null for a posted one. */
@@ -39,7 +41,7 @@ export interface LogoutMessage {
   readonly query: string | null;
 }
 
-const ROOTS = { SAMLRequest: 'LogoutRequest', SAMLResponse: 'LogoutResponse' } as const;
+const KINDS = { SAMLRequest: KIND.logoutRequest, SAMLResponse: KIND.logoutResponse } as const;
 /** Longer than any message is accepted, skew on both sides included. */
 const REMEMBER_MS = 20 * 60_000;
 /** SAML Bindings, section 3.4.3, says 80; providers send more. */
@@ -47,21 +49,24 @@ const LONGEST_RELAY_STATE = 1024;
 
 /** The root of the message from the octets that were verified, and the RelayState that belongs to it. */
 async function verified(
-  { verifier }: LogoutParts,
+  { verifier, address }: LogoutParts,
   message: LogoutMessage,
   idp: IdpMetadata,
+  expected: Expected,
 ): Promise<{ root: XmlElement; relayState: string | null }> {
   const { kind, query, value } = message;
-  const kindOfRoot = ROOTS[kind];
-  if (query === null) {
-    const { xml, root } = readPosted(value, kindOfRoot);
-    // Before anything costly, and to say what is wrong.
-    signatureOf(root, ALGORITHMS);
-    const signed = await verifier.verify(xml, idp.certificates, 'own');
-    return { root: parseXml(signed.xml, MESSAGE_LIMITS), relayState: message.relayState };
+  if (query !== null) {
+    // The signature stands beside the message, so that no thread is needed for it, and nothing is inflated before.
+    const signed = verifyQuery(query, kind, idp.certificates);
+    return { root: (await readRedirected(signed.message, KINDS[kind])).root, relayState: signed.relayState };
   }
-  const signed = verifyQuery(query, kind, idp.certificates);
-  return { root: (await readRedirected(signed.message, kindOfRoot)).root, relayState: signed.relayState };
+  const { xml, root } = readPosted(value, KINDS[kind]);
+  // Before anything costly, and to say what is wrong; the signed octets are asked the same again.
+  signatureOf(root, ALGORITHMS);
+  checkEnvelope(root, expected);
+  using place = verifier.enter('logout', address);
+  const signed = await place.verify(xml, idp.certificates, 'own');
+  return { root: parseXml(signed.xml, LOGOUT_LIMITS), relayState: message.relayState };
 }
 
 async function requireFirst(parts: LogoutParts, id: string): Promise<void> {
@@ -114,15 +119,20 @@ export async function takeLogoutMessage(
   endSessions: (keys: readonly string[]) => Promise<void>,
 ): Promise<LogoutOutcome> {
   const present: Present = { now: parts.clock.now(), skew: parts.skew };
-  const { root, relayState } = await verified(parts, message, idp);
+  const expected = { ...present, issuer: idp.entityId, destination: parts.addresses.slo };
+  const { root, relayState } = await verified(parts, message, idp, expected);
   if ((relayState ?? '').length > LONGEST_RELAY_STATE) throw new SamlFault('RelayState is too long');
-  checkEnvelope(root, { ...present, issuer: idp.entityId, destination: parts.addresses.slo });
+  checkEnvelope(root, expected);
   if (message.kind === 'SAMLResponse') return takeAnswer(parts, root, present);
   return takeRequest(parts, idp, root, relayState, present, endSessions);
 }
 
 /** Where to send a browser so that its session ends at the provider too; null when that is not possible. */
-export function startLogout(parts: LogoutParts, idp: IdpMetadata, session: ProviderSession): SendAway | null {
+export function startLogout(
+  parts: Omit<LogoutParts, 'address'>,
+  idp: IdpMetadata,
+  session: ProviderSession,
+): SendAway | null {
   const hint = readHint(session.hint);
   if (hint === null) return null;
   const now = parts.clock.now();

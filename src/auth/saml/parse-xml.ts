@@ -1,5 +1,14 @@
 import { SamlFault } from './fault.ts';
 
+/** Namespace declarations of one element, and those around it. Elements without any share the scope of their parent. */
+export interface Scope {
+  /** By prefix; the empty prefix is the default namespace. */
+  readonly declared: ReadonlyMap<string, string>;
+  readonly outer: Scope | null;
+  /** Declarations in force, those that an inner one hides among them. */
+  readonly size: number;
+}
+
 /** An element of a document that {@link parseXml} accepted. */
 export interface XmlElement {
   /** Namespace URI; empty for none. */
@@ -12,10 +21,8 @@ export interface XmlElement {
   /** The element's own text, without that of its children. */
   readonly text: string;
   readonly parent: XmlElement | null;
-  /** Namespaces in force, by prefix; the empty prefix is the default namespace. */
-  readonly scope: ReadonlyMap<string, string>;
-  /** Prefixes that this very element declares. */
-  readonly declares: ReadonlySet<string>;
+  /** Namespaces in force. */
+  readonly scope: Scope;
   /** Where the element stands in the source. */
   readonly start: number;
   readonly end: number;
@@ -47,6 +54,7 @@ interface Reader {
 }
 
 const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
+const OUTERMOST: Scope = { declared: new Map([['xml', XML_NAMESPACE]]), outer: null, size: 0 };
 const DECLARATION =
   /^<\?xml[ \t\n]+version=(["'])1\.0\1(?:[ \t\n]+encoding=(["'])utf-8\2)?(?:[ \t\n]+standalone=(["'])(?:yes|no)\3)?[ \t\n]*\?>/i;
 const SPACE = /[ \t\n]*/y;
@@ -98,36 +106,42 @@ function readAttributes(reader: Reader): Map<string, string> {
   }
 }
 
-const NONE: ReadonlySet<string> = new Set();
+/** Of one place of a document: each costs a look at every prefix, and canonical XML more. Genuine ones have a dozen. */
+const MOST_DECLARED = 64;
 
 /** Takes the namespace declarations out of `attributes` and gives the scope that they make. */
-function scopeOf(
-  attributes: Map<string, string>,
-  outer: ReadonlyMap<string, string>,
-): Pick<XmlElement, 'scope' | 'declares'> {
-  let scope: Map<string, string> | null = null;
-  const declares = new Set<string>();
+function scopeOf(attributes: Map<string, string>, outer: Scope): Scope {
+  const declared = new Map<string, string>();
   for (const [name, value] of attributes) {
     if (name !== 'xmlns' && !name.startsWith('xmlns:')) continue;
     const prefix = name.slice('xmlns:'.length);
     if (prefix === 'xml' || prefix === 'xmlns' || (prefix !== '' && value === ''))
       throw new SamlFault('xml: a namespace declaration that is not allowed');
-    scope ??= new Map(outer);
-    scope.set(prefix, value);
-    declares.add(prefix);
+    declared.set(prefix, value);
     attributes.delete(name);
   }
-  return scope === null ? { scope: outer, declares: NONE } : { scope, declares };
+  if (declared.size === 0) return outer;
+  const size = outer.size + declared.size;
+  if (size > MOST_DECLARED) throw new SamlFault('xml: too many namespace declarations');
+  return { declared, outer, size };
 }
 
-function namespaceOf(prefix: string, scope: ReadonlyMap<string, string>): string {
-  const namespace = scope.get(prefix);
-  if (namespace === undefined && prefix !== '') throw new SamlFault('xml: an undeclared namespace prefix');
-  return namespace ?? '';
+function namespaceOf(prefix: string, scope: Scope): string {
+  for (let at: Scope | null = scope; at !== null; at = at.outer) {
+    const namespace = at.declared.get(prefix);
+    if (namespace !== undefined) return namespace;
+  }
+  if (prefix !== '') throw new SamlFault('xml: an undeclared namespace prefix');
+  return '';
+}
+
+/** All namespaces in force, by prefix. */
+export function namespacesIn(scope: Scope | null): Map<string, string> {
+  return scope === null ? new Map() : new Map([...namespacesIn(scope.outer), ...scope.declared]);
 }
 
 /** Also refuses one attribute under two prefixes of one namespace, and one id twice in the document. */
-function checkAttributes(reader: Reader, attributes: ReadonlyMap<string, string>, scope: ReadonlyMap<string, string>) {
+function checkAttributes(reader: Reader, attributes: ReadonlyMap<string, string>, scope: Scope) {
   const seen = new Set<string>();
   for (const [name, value] of attributes) {
     const colon = name.indexOf(':');
@@ -143,7 +157,7 @@ function checkAttributes(reader: Reader, attributes: ReadonlyMap<string, string>
   }
 }
 
-function openElement(reader: Reader, parent: Open | null, outer: ReadonlyMap<string, string>): Open {
+function openElement(reader: Reader, parent: Open | null, outer: Scope): Open {
   const start = reader.at;
   reader.at += 1;
   const tag = take(reader, NAME)?.[0];
@@ -151,7 +165,7 @@ function openElement(reader: Reader, parent: Open | null, outer: ReadonlyMap<str
   if (tag === undefined) throw new SamlFault('xml: a malformed tag');
   if (reader.elements > reader.limits.elements) throw new SamlFault('xml: too many elements');
   const attributes = readAttributes(reader);
-  const { scope, declares } = scopeOf(attributes, outer);
+  const scope = scopeOf(attributes, outer);
   checkAttributes(reader, attributes, scope);
   const colon = tag.indexOf(':');
   return {
@@ -163,7 +177,6 @@ function openElement(reader: Reader, parent: Open | null, outer: ReadonlyMap<str
     text: '',
     parent,
     scope,
-    declares,
     start,
     end: start,
   };
@@ -208,7 +221,7 @@ function readText(reader: Reader, element: Open): void {
 }
 
 function readTree(reader: Reader): XmlElement {
-  const root = openElement(reader, null, new Map([['xml', XML_NAMESPACE]]));
+  const root = openElement(reader, null, OUTERMOST);
   const stack: Open[] = endOfTag(reader, root) ? [] : [root];
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     if (reader.source[reader.at] !== '<') readText(reader, top);

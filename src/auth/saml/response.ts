@@ -9,17 +9,17 @@ import { SamlFault } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
 import type { OwnKeys } from './keys.ts';
 import type { Parties } from './library.ts';
-import { countOf, MESSAGE_LIMITS, type Message, readMessage } from './message.ts';
+import { countOf, KIND, MESSAGE_LIMITS, type Message, readMessage } from './message.ts';
 import { NS } from './names.ts';
 import { parseXml, type XmlElement } from './parse-xml.ts';
 import { signatureOf } from './signature-shape.ts';
-import type { Verified, Verifier } from './verifier.ts';
+import type { Place, Verified } from './verifier.ts';
 
 /** What a response is checked against. */
 export interface ResponseCheck extends Omit<Wanted, 'issuer' | 'audience' | 'recipient'> {
   readonly parties: Omit<Parties, 'issuer'>;
   readonly keys: OwnKeys;
-  readonly verifier: Verifier;
+  readonly place: Place;
   readonly idp: IdpMetadata;
 }
 
@@ -67,7 +67,7 @@ interface Opened {
 function open(encrypted: XmlElement, { current, previousKey }: OwnKeys): Opened {
   const keys = [current.key, ...(previousKey === null ? [] : [previousKey])];
   const { xml, key } = decryptAssertion(encrypted, keys);
-  const { root } = readMessage(xml, 'Assertion', NS.assertion);
+  const { root } = readMessage(xml, KIND.assertion);
   signatureOf(root, LIBRARY_ALGORITHMS);
   if (countOf(root, 'Signature') !== 1 || countOf(root, 'SignedInfo') !== 1)
     throw new SamlFault('Assertion: Signature where it must not be');
@@ -80,8 +80,8 @@ function checkStatus(response: XmlElement): void {
 }
 
 /** Verifies our own way first: it tells which certificate signed, and nothing is decrypted that is not authentic. */
-export const verifyResponse = (verifier: Verifier, message: Message, idp: IdpMetadata): Promise<Verified> =>
-  verifier.verify(message.xml, idp.certificates, 'library');
+export const verifyResponse = (place: Place, message: Message, idp: IdpMetadata): Promise<Verified> =>
+  place.verify(message.xml, idp.certificates, 'library');
 
 /** What the response itself must say; gives its assertion. */
 function readEnvelope(response: XmlElement, { parties, idp, keys, ...check }: ResponseCheck): Opened {
@@ -112,7 +112,7 @@ export async function readResponse(
   // Before the library, which refuses the same with fewer words: the log shall say what was wrong.
   const ours = readAssertion(assertion, wanted);
   const others = idp.certificates.filter((certificate) => certificate !== verified.signer);
-  const xml = await check.verifier.assertion(
+  const xml = await check.place.assertion(
     { ...parties, issuer: idp.entityId },
     {
       xml: message.xml,

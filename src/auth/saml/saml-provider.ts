@@ -7,13 +7,14 @@ import type { Flow, Flows, Provider, SendAway, SignedIn, UsedOnce } from '../sig
 import { signInFailed } from '../sign-in-failed.ts';
 import type { AssertionFacts } from './assertion.ts';
 import { NAME_ID } from './attributes.ts';
+import { checkEnvelope } from './envelope.ts';
 import { SamlFault, UnknownSigner } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
 import { type OwnKeys, readTrusted } from './keys.ts';
 import { type Parties, postRequest, redirectRequest } from './library.ts';
 import { type LogoutMessage, type LogoutParts, startLogout, takeLogoutMessage } from './logout.ts';
 import { newId } from './logout-messages.ts';
-import { type Message, oneValue, readPosted } from './message.ts';
+import { KIND, type Message, oneValue, readPosted } from './message.ts';
 import { fetchMetadata } from './metadata-fetch.ts';
 import { createMetadataSource, type MetadataSource } from './metadata-source.ts';
 import { createOwnSide } from './own-side.ts';
@@ -92,6 +93,8 @@ async function flowOf(options: SamlProviderOptions, request: WebRequest, message
   const { config, flows } = options;
   const state = oneValue(request.form, 'RelayState') ?? '';
   const flow = state === '' ? null : await flows.take(request, state, config.name);
+  if (flow !== null && flow.facts.requestId !== claimedRequest(message))
+    throw new SamlFault('Response has another InResponseTo');
   if (flow !== null) return flow;
   if (claimedRequest(message) !== null) throw new SamlFault('no sign-in of this browser under way');
   if (!config.allowIdpInitiated) throw new SamlFault('a response that nobody asked for');
@@ -163,24 +166,28 @@ async function begin(parts: Parts, request: WebRequest, returnTo: string): Retur
 }
 
 async function finish(parts: Parts, request: WebRequest): Promise<SignedIn> {
-  const { options, source, verifier } = parts;
+  const { options, source, verifier, parties } = parts;
   const { config, clock } = options;
   const value = oneValue(request.form, 'SAMLResponse');
   if (value === null) throw new SamlFault('message: no SAMLResponse');
-  const message = readPosted(value, 'Response');
+  const message = readPosted(value, KIND.response);
   checkShape(message);
-  // Before the flow is taken, so that a sign-in is not lost to a provider that is away for a moment.
-  await source.current();
+  const present = { now: clock.now(), skew: config.clockSkew };
+  const { entityId } = await source.current();
+  checkEnvelope(message.root, { ...present, issuer: entityId, destination: parties.addresses.acs });
+  // Metadata and a place before the flow is taken, so that the same answer can be sent again when one of them is lacking.
+  using place = verifier.enter('sign-in', request.address);
   const flow = await flowOf(options, request, message);
   const { idp, verified } = await withSigners(source, async (idp) => ({
     idp,
-    verified: await verifyResponse(verifier, message, idp),
+    verified: await verifyResponse(place, message, idp),
   }));
   const facts = await readResponse(message, verified, {
     ...parts,
+    place,
     idp,
+    ...present,
     now: clock.now(),
-    skew: config.clockSkew,
     inResponseTo: flow?.facts.requestId ?? null,
     authnContext: config.authnContext,
     authenticatedSince: config.forceAuthn && flow !== null ? Number(flow.facts.startedAt) : null,
@@ -201,7 +208,7 @@ export function createSamlProvider(options: SamlProviderOptions): Provider {
     const own = { key: keys.current.pem, certificate: keys.current.certificate.toString() };
     return { options, source, verifier, keys, parties: { config, addresses, own } };
   };
-  const logoutParts = (): LogoutParts => {
+  const logoutParts = (): Omit<LogoutParts, 'address'> => {
     const { keys, ids } = side.now();
     return { name: config.name, addresses, keys, ids, verifier, usedOnce, clock, skew: config.clockSkew };
   };
@@ -224,7 +231,8 @@ export function createSamlProvider(options: SamlProviderOptions): Provider {
     takeLogout: (request, endSessions) =>
       refusing(async () => {
         const message = logoutMessage(request);
-        return withSigners(source, (idp) => takeLogoutMessage(logoutParts(), idp, message, endSessions));
+        const known = { ...logoutParts(), address: request.address };
+        return withSigners(source, (idp) => takeLogoutMessage(known, idp, message, endSessions));
       }),
     metadata: async () => side.now().metadata,
     state: () => source.state(),

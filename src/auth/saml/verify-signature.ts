@@ -5,7 +5,7 @@ import { only, required } from './elements.ts';
 import { escapeXml } from './escape-xml.ts';
 import { SamlFault, UnknownSigner } from './fault.ts';
 import { NS } from './names.ts';
-import type { XmlElement } from './parse-xml.ts';
+import { namespacesIn, type XmlElement } from './parse-xml.ts';
 import { type Algorithms, signatureOf } from './signature-shape.ts';
 
 /** What a signature covers. */
@@ -18,8 +18,10 @@ export interface Verified {
 /** The signature as a document of its own: what it inherits of namespaces is written into it. */
 function standalone(xml: string, signature: XmlElement): string {
   const tag = /^<[^\s/>]+/.exec(xml.slice(signature.start, signature.end))?.[0] ?? '';
-  const inherited = [...signature.scope]
-    .filter(([prefix]) => prefix !== 'xml' && !signature.declares.has(prefix))
+  const { scope, parent } = signature;
+  const own = scope === parent?.scope ? null : scope;
+  const inherited = [...namespacesIn(scope)]
+    .filter(([prefix]) => prefix !== 'xml' && own?.declared.has(prefix) !== true)
     .map(([prefix, uri]) => ` xmlns${prefix === '' ? '' : ':'}${prefix}="${escapeXml(uri)}"`);
   return `${tag}${inherited.join('')}${xml.slice(signature.start + tag.length, signature.end)}`;
 }

@@ -2,10 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Secret } from '../../kernel/index.ts';
 
 /** Names a thing in keys of the store, so that a dump does not show it. The purpose keeps hashes of two things apart. */
-export type KeyedHash = (
-  purpose: 'session' | 'subject' | 'provider-key' | 'flow' | 'browser' | 'once',
-  text: string,
-) => string;
+export type KeyedHash = (purpose: 'session' | 'subject' | 'provider-key' | 'flow' | 'once', text: string) => string;
 
 /** 22 characters of base64url carry 132 bits. */
 export const HASH_LENGTH = 22;

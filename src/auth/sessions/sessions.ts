@@ -21,7 +21,7 @@ export interface SessionsOptions {
   /** Read at each use, but for the key of the hash. */
   readonly config: () => Pick<Config, 'signIn' | 'secrets'>;
   readonly clock: Clock;
-  readonly people: Pick<People, 'find'>;
+  readonly people: Pick<People, 'find' | 'isUnreadable'>;
   readonly report: Pick<Report, 'credential'>;
   readonly random?: RandomBytes;
   /** Sessions kept in memory. */
@@ -53,7 +53,9 @@ export function createSessions(options: SessionsOptions): Sessions {
       const session = toSession(named.id, named.cookie, opened.part, identity);
       return { session, lastUsedAt: opened.stored.lastUsedAt };
     }
-    await end(named.id, 'person removed');
+    // A record that another replica sealed with a key that is not here yet is no reason to end a session for all.
+    const sealed = (await options.people.isUnreadable?.(opened.part.subject)) ?? false;
+    if (!sealed) await end(named.id, 'person removed');
     return null;
   };
   const cache = createSessionCache({ clock, read, capacity: options.capacity ?? CAPACITY });

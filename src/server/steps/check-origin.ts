@@ -6,7 +6,8 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** What a request says of where it came from (Fetch Metadata, RFC 6454): the gateway's own pages, elsewhere, or nothing. */
 export function originOf({ req }: Scope, secure: boolean): 'own' | 'other' | 'unknown' {
   const { origin, host, 'sec-fetch-site': site } = req.headers;
-  if (typeof site === 'string') return site === 'same-origin' ? 'own' : 'other';
+  // `none`: the person typed the address or took a bookmark.
+  if (typeof site === 'string' && site !== 'none') return site === 'same-origin' ? 'own' : 'other';
   if (origin === undefined) return 'unknown';
   if (!URL.canParse(origin)) return 'other';
   const url = new URL(origin);

@@ -6,8 +6,11 @@ import type { Scope, Step } from '../scope.ts';
 import { hasBody, readBody } from './collect-body.ts';
 
 const FORM_BYTES = 65_536;
-/** A SAML response of 128 KiB in base64 and percent-encoding. */
-const CALLBACK_BYTES = 524_288;
+/** A SAML response of 128 KiB in base64, with its plus signs and slashes percent-encoded. */
+const CALLBACK_BYTES = 262_144;
+/** Callbacks come without any credential: their bodies must not fill the memory, whoever is slow to send them. */
+const CALLBACKS_EACH = 8;
+const CALLBACKS_ALL = 128;
 const FORM = 'application/x-www-form-urlencoded';
 /** More than any form of ours or of a provider has: parsing takes time for each field, however small. */
 const FIELDS = 200;
@@ -27,6 +30,29 @@ function parseForm(body: Buffer): URLSearchParams {
     if (at === -1) return new URLSearchParams(text);
   }
   throw new GatewayError('GW_BAD_BODY', `The form may have ${FIELDS} fields.`);
+}
+
+/** Counts bodies of callbacks that are being read, by address. */
+function createCallbackCount() {
+  const reading = new Map<string, number>();
+  let all = 0;
+  const add = (address: string, by: number): void => {
+    const now = (reading.get(address) ?? 0) + by;
+    all += by;
+    if (now > 0) reading.set(address, now);
+    else reading.delete(address);
+  };
+  return async <T>(address: string, read: () => Promise<T>): Promise<T> => {
+    if (all >= CALLBACKS_ALL || (reading.get(address) ?? 0) >= CALLBACKS_EACH) {
+      throw new GatewayError('GW_PROVIDER_UNAVAILABLE', 'Too many sign-ins come in at once.', { retryAfter: 3 });
+    }
+    add(address, 1);
+    try {
+      return await read();
+    } finally {
+      add(address, -1);
+    }
+  };
 }
 
 async function bodyOf(scope: Scope): Promise<Buffer> {
@@ -68,11 +94,14 @@ function requestOf(
 
 /** Reads the body of a page's form or an endpoint's call, and checks the token of the session's forms. */
 export function createReadForm(jar: CookieJar): Step {
+  const counted = createCallbackCount();
   return async (scope) => {
     const { web } = scope;
     if (web === null) return;
     const cookies = jar.read(scope.req.headers.cookie);
-    const request = requestOf(scope, web.params, cookies, await bodyOf(scope));
+    const isCallback = scope.door === 'callback' && hasBody(scope.req);
+    const body = await (isCallback ? counted(scope.meta.address, () => bodyOf(scope)) : bodyOf(scope));
+    const request = requestOf(scope, web.params, cookies, body);
     const { session, route } = web;
     if (route.method === 'POST' && route.needs === 'session' && session !== null) checkCsrf(session, request.form);
     web.request = request;

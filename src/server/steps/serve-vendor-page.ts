@@ -7,7 +7,8 @@ import { writeWebAnswer } from '../web-answer.ts';
 import { signInFirst } from './serve-page.ts';
 
 /** Where vovserver's own documentation lies; answered by the step of its door, not by a handler. */
-export const VENDOR_ROUTE: WebRoute = {
+export const vendorRoute = (isOpen: () => boolean): WebRoute => ({
+  isOpen,
   method: 'GET',
   path: '/html/*page',
   door: 'vendor',
@@ -15,7 +16,7 @@ export const VENDOR_ROUTE: WebRoute = {
   handle() {
     throw new GatewayError('GW_INTERNAL', 'The vendor’s pages have no handler.');
   },
-};
+});
 
 /** Serves the vendor's pages to signed-in people; others are sent to sign in. The last step of its door. */
 export function createServeVendorPage(pages: CarryPage, jar: CookieJar): Step {

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 
 import vov_rest_v3
 
@@ -21,6 +22,22 @@ for step in json.loads(sys.stdin.read()):
             while not os.path.exists(step["file"]):
                 time.sleep(0.02)
             result = None
+        elif what == "spawn":
+            # A step in a thread of its own, which `join` waits for.
+            other = step["step"]
+            told = []
+
+            def run():
+                try:
+                    told.append(getattr(rest, other.pop("do"))(**other))
+                except vov_rest_v3.VOVError as error:
+                    told.append(type(error).__name__)
+
+            thread, result = threading.Thread(target=run), None
+            thread.start()
+        elif what == "join":
+            thread.join()
+            result = told[0]
         elif what == "touch":
             result = open(step["file"], "w").close()
         else:

@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { pythonWithRequests } from '../test/world/python.ts';
+import { pythonWithRequests } from '../../test/world/python.ts';
 
 /** A block whose lines are numbered, as the first program is printed, without its numbers. */
 const unnumbered = (block: string): string => (block.startsWith('1 ') ? block.replaceAll(/^\d+ {0,2}/gm, '') : block);
