@@ -78,7 +78,7 @@ describe('reads that share answers', () => {
   it('get none that is older than their request, from their own account and target, one call of a key at a time', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(step, { maxLength: 40 }),
+        fc.array(step, { maxLength: 60, size: 'max' }),
         fc.constantFrom(1, 2, 8),
         fc.boolean(),
         async (steps, turns, atOnce) => {
@@ -102,7 +102,7 @@ describe('reads that share answers', () => {
 
   it('fail only when their own call failed, their turn was refused, or they left', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
         const calm = steps.filter(({ do: what }) => what !== 'fail' && what !== 'turn');
         const { came } = await play(calm, 2, false);
         for (const { caller, left } of came) if (!left) assert.equal(caller.ended, 'answered');
@@ -134,23 +134,26 @@ describe('with join: running', () => {
 
   it('who comes joins the call that runs, at most one call of a key at a time', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.constantFrom('come', 'answer', 'leave'), { maxLength: 30 }), async (steps) => {
-        const road = createFakeRoad();
-        road.state.config = running;
-        const callers: Caller[] = [];
-        for (const one of steps) {
-          if (one === 'come') callers.push(road.call());
-          else if (one === 'leave') callers.at(-1)?.leave();
-          else road.going[0]?.answer();
+      fc.asyncProperty(
+        fc.array(fc.constantFrom('come', 'answer', 'leave'), { maxLength: 30, size: 'max' }),
+        async (steps) => {
+          const road = createFakeRoad();
+          road.state.config = running;
+          const callers: Caller[] = [];
+          for (const one of steps) {
+            if (one === 'come') callers.push(road.call());
+            else if (one === 'leave') callers.at(-1)?.leave();
+            else road.going[0]?.answer();
+            await settle();
+            assert.ok(road.going.length <= 1);
+          }
+          road.going[0]?.answer();
           await settle();
-          assert.ok(road.going.length <= 1);
-        }
-        road.going[0]?.answer();
-        await settle();
-        for (const { ended } of callers) assert.notEqual(ended, null);
-        assert.equal(road.gate.open, 0);
-        assert.ok(road.begun.every(({ kind }) => kind === 'ask'));
-      }),
+          for (const { ended } of callers) assert.notEqual(ended, null);
+          assert.equal(road.gate.open, 0);
+          assert.ok(road.begun.every(({ kind }) => kind === 'ask'));
+        },
+      ),
       { numRuns: 100 },
     );
   });

@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { systemClock } from '../../src/kernel/index.ts';
+import { GatewayError, systemClock } from '../../src/kernel/index.ts';
 import { type CarrierOptions, createCarrier } from '../../src/upstream/carrier.ts';
 import type { CoalesceConfig, Credential, ForwardResult, UpstreamCall, WholeAnswer } from '../../src/upstream/index.ts';
 import { callOf } from './calls.ts';
@@ -142,3 +142,20 @@ export function only(going: readonly Going[]): Going {
   if (one === undefined || more !== undefined) throw new Error(`${going.length} calls are under way`);
   return one;
 }
+
+export type Road = ReturnType<typeof createFakeRoad>;
+
+/** A call for a first caller comes and goes, and one for `more` who waited for the next one runs. */
+export async function shared(road: Road, more: readonly Partial<UpstreamCall>[]): Promise<Caller[]> {
+  const first = road.call(more[0]);
+  const callers = more.map((of) => road.call(of));
+  await settle();
+  only(road.going).answer();
+  await settle();
+  if (first.ended !== 'answered' || only(road.going).kind !== 'ask') throw new Error('no shared call runs');
+  return callers;
+}
+
+/** How callers ended: an error's code, `answered`, or null for not yet. */
+export const codesOf = (callers: readonly Caller[]): unknown[] =>
+  callers.map(({ ended }) => (ended instanceof GatewayError ? ended.code : ended));
