@@ -13,6 +13,7 @@ const USAGE = `vovgw: a gateway in front of vovserver's REST API
   vovgw token   print                                that token, for scripts
   vovgw pin     fetch URL                            what to put into a queue's tls section
   vovgw binding list|remove USER                     whose user names are since the first sign-in (needs Redis)
+  vovgw who     JOBID [--queue Q] [--json]           who submitted a job, and with which token (needs Redis)
   vovgw explain user NAME|ASSERTION.json [--queue Q] which rule gives whom which vovserver account
   vovgw health  [--url URL] [--config FILE]          exit 0 when the gateway is ready
   vovgw version
@@ -45,6 +46,8 @@ async function run([verb, ...argv]: string[]): Promise<number> {
       return (await import('./cli/pin.ts')).runPin(argv, print, complain);
     case 'binding':
       return (await import('./cli/store.ts')).runBindingVerb(argv, process.env, print, complain);
+    case 'who':
+      return (await import('./cli/store.ts')).runWhoVerb(argv, process.env, print, complain);
     case 'explain':
       return (await import('./cli/explain.ts')).runExplain(argv, process.env, print, complain);
     case 'health':

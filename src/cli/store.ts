@@ -1,11 +1,13 @@
 import { createPeople, createSessions } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
+import { createOrigins } from '../jobs/index.ts';
 import { systemClock } from '../kernel/index.ts';
 import { createRedisKeyValue, createSealer, type KeyValue } from '../platform/index.ts';
 import { decide, wireAccessTokens } from '../server/index.ts';
 import { type OpenPeople, runBinding } from './binding.ts';
 import { configFor } from './config-file.ts';
 import { type OpenTokens, runToken } from './token.ts';
+import { type OpenOrigins, runWho } from './who.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Print = (text: string) => void;
@@ -73,6 +75,19 @@ async function openPeople(config: Config, err: Print): Promise<OpenPeople | null
   return { people, tokens, sessions, [Symbol.asyncDispose]: close };
 }
 
+async function openOrigins(config: Config, err: Print): Promise<OpenOrigins | null> {
+  const kv = await openStore(config, 'who', err);
+  if (kv === null) return null;
+  const { sealingKey, previousSealingKey, tokenKey } = config.secrets;
+  const sealer = createSealer({ current: sealingKey, previous: previousSealingKey });
+  const warn = (_: object, message: string): void => err(`vovgw who: ${message}\n`);
+  const report = { log: { debug: () => undefined, info: () => undefined, warn, error: warn } };
+  const common = { kv, sealer, hashKey: tokenKey, config: () => config, clock: systemClock };
+  const origins = createOrigins({ ...common, report });
+  const queues = config.queues.map(({ name }) => name);
+  return { origins, queues, [Symbol.asyncDispose]: () => kv[Symbol.asyncDispose]() };
+}
+
 /** Opens by the file that an option names, or where a configuration is looked for. */
 const opener =
   <T>(open: (config: Config, err: Print) => Promise<T | null>, env: Environment, err: Print) =>
@@ -89,4 +104,9 @@ export function runTokenVerb(argv: readonly string[], env: Environment, out: Pri
 /** `vovgw binding`: whose user names are, in the Redis that the configuration names. */
 export function runBindingVerb(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
   return runBinding(argv, { open: opener(openPeople, env, err) }, out, err);
+}
+
+/** `vovgw who`: who submitted a job, by the Redis that the configuration names. */
+export function runWhoVerb(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
+  return runWho(argv, { open: opener(openOrigins, env, err) }, out, err);
 }

@@ -2,6 +2,7 @@
 export { readIdempotencyKey } from './idempotency-key.ts';
 export { normalJobId } from './job-id.ts';
 export { createOrigins, type OriginsOptions } from './origins.ts';
+export { createOwnership, type OwnershipOptions } from './ownership.ts';
 export type { SettleTimes } from './parts.ts';
 export type { Answer, Origin, Origins, Ownership, Submission, Submissions, SubmissionWay } from './ports.ts';
 export { createSubmissions, type SubmissionsOptions } from './submissions.ts';
