@@ -8,16 +8,14 @@ const REPLAYED = ['Idempotent-Replayed', 'true'] as const;
 
 const jobIdBody = (jobId: string): Buffer => Buffer.from(JSON.stringify({ jobid: Number(jobId) }));
 
-/** An answer as it is kept. One beyond 64 KiB is kept as its job id alone, or without a body when it has none. */
-export function keepAnswer({ status, headers, body }: Answer, jobId: string | null): KeptAnswer {
-  if (body.length > LARGEST) return keepAnswer(jobId === null ? emptyAnswer(status) : jobAnswer(status, jobId), jobId);
+/** An answer as it is kept; one beyond 64 KiB as its job id alone. */
+export function keepAnswer({ status, headers, body }: Answer, jobId: string): KeptAnswer {
+  if (body.length > LARGEST) return keepAnswer(jobAnswer(status, jobId), jobId);
   const kept = headers.flatMap((name, at) =>
     at % 2 === 0 && KEPT.has(name.toLowerCase()) ? [name, headers[at + 1] ?? ''] : [],
   );
   return { status, headers: kept, body: body.toString('base64') };
 }
-
-const emptyAnswer = (status: number): Answer => ({ status, headers: [], body: Buffer.alloc(0) });
 
 function jobAnswer(status: number, jobId: string): Answer {
   return { status, headers: ['Content-Type', 'application/json'], body: jobIdBody(jobId) };

@@ -179,6 +179,9 @@ function keep(parts: Parts, { id, submission }: Work, mine: Stored, state: Submi
   });
 }
 
+/** The absence of a job that vovserver said it made proves nothing. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
 /** Decides by what vovserver answered. */
 async function decide(parts: Parts, work: KeyedWork, sent: In<'sent'>, answer: Answer): Promise<Answer> {
   const verdict = readVerdict(answer);
@@ -192,14 +195,14 @@ async function decide(parts: Parts, work: KeyedWork, sent: In<'sent'>, answer: A
     await Promise.all([done, recordOrigin(parts, work.submission, jobId)]);
     return answer;
   }
-  const over = verdict.kind === 'unreadable' || isOver(answer);
-  const unknown = await becomeUnknown(parts, work, sent, over ? 0 : parts.settle.lostMs);
+  const { settle, clock } = parts;
+  const over = isOver(answer);
+  const settledAt = verdict.kind === 'unreadable' ? NEVER : clock.now() + (over ? 0 : settle.lostMs);
+  const unknown = await becomeUnknown(parts, work, sent, settledAt);
   const found = await look(parts, work, unknown);
   if (found.kind === 'one') return adopt(parts, work, unknown, found.jobId);
-  if (verdict.kind === 'unreadable') {
-    await keep(parts, work, unknown, { kind: 'done', answer: keepAnswer(answer, null) });
-    return answer;
-  }
+  // vovserver said yes: the caller gets what there is of its answer, and a retry the job once it can be found.
+  if (verdict.kind === 'unreadable') return answer;
   if (found.kind === 'none' && over) {
     await forget(parts, work, unknown);
     return answer;
@@ -209,15 +212,15 @@ async function decide(parts: Parts, work: KeyedWork, sent: In<'sent'>, answer: A
 
 /** After an answer that was lost on the way. */
 async function lost(parts: Parts, work: KeyedWork, sent: In<'sent'>, error: unknown): Promise<Answer> {
-  const unknown = await becomeUnknown(parts, work, sent, parts.settle.lostMs);
+  const unknown = await becomeUnknown(parts, work, sent, parts.clock.now() + parts.settle.lostMs);
   const found = await look(parts, work, unknown);
   if (found.kind === 'one') return adopt(parts, work, unknown, found.jobId);
   throw tellUnknown(parts, work, unknown, error);
 }
 
 /** The record of an outcome that nobody knows; a store that is away gets it later, and until then says `sent`. */
-async function becomeUnknown(parts: Parts, work: Work, sent: In<'sent'>, settleMs: number): Promise<In<'unknown'>> {
-  const state = { kind: 'unknown', at: sent.record.state.at, settledAt: parts.clock.now() + settleMs } as const;
+async function becomeUnknown(parts: Parts, work: Work, sent: In<'sent'>, settledAt: number): Promise<In<'unknown'>> {
+  const state = { kind: 'unknown', at: sent.record.state.at, settledAt } as const;
   const record = { ...sent.record, state };
   try {
     const unknown = await parts.store.put(work.id, sent, record, life(parts));

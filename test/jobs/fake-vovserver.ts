@@ -10,6 +10,8 @@ export type Mishap =
   | 'lost-before'
   /** The job is made, its answer is lost. */
   | 'lost-after'
+  /** The answer is lost, and the job made five seconds later. */
+  | 'lost-late'
   | 'fails-before'
   | 'fails-after'
   /** The job is made, the answer is cut in half. */
@@ -104,6 +106,10 @@ export function createFakeVovserver(clock: Clock): FakeVovserver {
         if (mishap === 'not-sent') throw new GatewayError('GW_SATURATED', 'full', { retryAfter: 1 });
         server.sent.push(body);
         if (mishap === 'lost-before') throw lostAnswer();
+        if (mishap === 'lost-late') {
+          clock.after(5000, () => void make(account, body, 'none'));
+          throw lostAnswer();
+        }
         if (mishap === 'fails-before') return json(500, { error: 'failed' });
         if (mishap === 'refused') return json(400, { error: 'bad request' });
         return make(account, body, mishap);
