@@ -1,7 +1,8 @@
 // Answers whether this identity may make this call and see this row; holds the route table and every exemption. Pure.
 export { checkHeaders } from './check-headers.ts';
 export { decideRoute } from './decide-route.ts';
-export type { RouteDecision } from './ports.ts';
+export { createSubmissionPolicy, policyRefusal, type SubmissionPolicy } from './policy.ts';
+export type { PolicyDecision, PolicyViolation, RouteDecision } from './ports.ts';
 export { createRouteTable, type DescribedRoute, describeRoutes, isApiPath, type RouteTable } from './route-table.ts';
 export { checkScope, requiredScope } from './scopes.ts';
 export { type CheckedTarget, checkTarget } from './target.ts';
