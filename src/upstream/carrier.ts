@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type Clock, type ErrorCode, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
+import { type Breaker, createBreaker } from './breaker.ts';
 import { Flight, type Member } from './flight.ts';
 import type {
   Carrier,
@@ -17,6 +18,7 @@ import type {
 import { ByteBudget, HeldAnswer, RecentKeys } from './share-bounds.ts';
 import { shareKeyOf } from './share-key.ts';
 import { AnswerTooLong } from './sink.ts';
+import { type Slot, slotOf } from './slot.ts';
 import { writeAnswer } from './write-answer.ts';
 
 export interface CarrierOptions {
@@ -25,7 +27,7 @@ export interface CarrierOptions {
   /** How equal reads share answers on a queue, asked for every read. */
   readonly settings: (queue: string) => CoalesceConfig;
   readonly clock: Clock;
-  readonly report: Pick<Report, 'coalesced'>;
+  readonly report: Pick<Report, 'coalesced' | 'log'>;
   /** Bytes of shared answers in memory at once, of this process; default 64 MiB. Above it reads go by themselves. */
   readonly heldBytes?: number;
   /** Different reads that are known at once; default 2048. When as many are under way, others go by themselves. */
@@ -49,31 +51,6 @@ const COMMON_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'GW_UPSTREAM_WRONG_QUEUE',
 ]);
 
-/** What is under way for one key. */
-interface Slot {
-  readonly key: string;
-  busy: boolean;
-  /** The reader of a running call that is streamed to it alone. */
-  reader: ServerResponse | null;
-  /** The running call when its answer is for several. */
-  running: Flight | null;
-  /** Who waits for the call after it, which did not begin yet. */
-  next: Flight | null;
-  patience: Disposable | null;
-  /** True when those who wait gave up on the running call; another slot has the key. */
-  left: boolean;
-}
-
-const slotOf = (key: string): Slot => ({
-  key,
-  busy: false,
-  reader: null,
-  running: null,
-  next: null,
-  patience: null,
-  left: false,
-});
-
 const isGood = (status: number): boolean => status >= 200 && status < 300;
 const isWell = ({ status, complete }: ForwardResult): boolean => complete && status < 500;
 const UNUSED = { ok: false, seconds: 0 } as const;
@@ -84,12 +61,14 @@ class SharingCarrier implements Carrier {
   readonly #tooLarge: RecentKeys;
   readonly #budget: ByteBudget;
   readonly #keys: number;
+  readonly #breaker: Breaker;
 
   constructor(options: CarrierOptions) {
     this.#options = options;
     this.#tooLarge = new RecentKeys(options.clock, TOO_LARGE_LIFE, TOO_LARGE_KEYS);
     this.#budget = new ByteBudget(options.heldBytes ?? 64 * 1024 * 1024);
     this.#keys = options.keys ?? 2048;
+    this.#breaker = createBreaker(options);
   }
 
   forward(call: UpstreamCall, credential: Credential, response: ServerResponse): Promise<ForwardResult> {
@@ -111,7 +90,7 @@ class SharingCarrier implements Carrier {
   }
 
   async ask(call: UpstreamCall, credential: Credential, maxBytes: number): Promise<WholeAnswer> {
-    const taken = this.#options.gate.take(call);
+    const taken = this.#take(call);
     return await this.#askWith(taken instanceof Promise ? await taken : taken, call, credential, maxBytes);
   }
 
@@ -134,12 +113,12 @@ class SharingCarrier implements Carrier {
     credential: Credential,
     response: ServerResponse,
   ): Promise<ForwardResult> {
-    const taken = this.#options.gate.take(call);
+    const taken = this.#take(call);
     slot.busy = true;
     if (config.join === 'next' && !(taken instanceof Promise)) {
       return this.#stream(slot, taken, config.maxBytes, call, credential, response);
     }
-    slot.next = new Flight(config);
+    slot.next = new Flight(call.queue, config);
     const { outcome } = slot.next.add(call, credential, response);
     void this.#launch(slot, slot.next, taken);
     return outcome;
@@ -156,7 +135,7 @@ class SharingCarrier implements Carrier {
     if (config.join === 'running' && running !== null && !running.aborted) {
       return running.add(call, credential, response).outcome;
     }
-    slot.next ??= new Flight(config);
+    slot.next ??= new Flight(call.queue, config);
     if (slot.reader !== null) slot.patience ??= this.#options.clock.after(PATIENCE, () => this.#lookAtReader(slot));
     return slot.next.add(call, credential, response).outcome;
   }
@@ -191,7 +170,7 @@ class SharingCarrier implements Carrier {
     } else if (turn !== null && leader !== undefined && this.#budget.hasRoom(config.maxBytes)) {
       await this.#share(slot, flight, turn, leader);
     } else {
-      turn?.done(UNUSED);
+      if (turn !== null) this.#giveBack(turn, flight.queue);
       this.#ended(slot);
       await this.#eachAlone(flight, inVain ? 'too_large' : 'own');
     }
@@ -204,7 +183,7 @@ class SharingCarrier implements Carrier {
       if (pending === null && leader === undefined) return null;
       try {
         if (pending !== null) return await pending;
-        if (leader !== undefined) return await this.#options.gate.take(leader.call);
+        if (leader !== undefined) return await this.#take(leader.call);
       } catch (error) {
         // Nobody fails for want of another's turn.
         const whose = leader !== undefined && flight.has(leader) ? leader.call.identity : null;
@@ -233,8 +212,12 @@ class SharingCarrier implements Carrier {
       const result = await upstream.forward(call, credential, response);
       ok = isWell(result);
       if (result.bytesOut > maxBytes) this.#tooLarge.add(slot.key);
+      this.#breaker.answered(call.queue);
       report.coalesced(call.queue, call.route, 'own');
       return result;
+    } catch (error) {
+      this.#breaker.failed(call, error);
+      throw error;
     } finally {
       turn.done({ ok, seconds: this.#secondsSince(begun) });
       this.#ended(slot);
@@ -332,16 +315,20 @@ class SharingCarrier implements Carrier {
     response: ServerResponse,
     how: 'own' | 'too_large' | null,
   ): Promise<ForwardResult> {
-    const { upstream, gate, clock, report } = this.#options;
-    const taken = gate.take(call);
+    const { upstream, clock, report } = this.#options;
+    const taken = this.#take(call);
     const turn = taken instanceof Promise ? await taken : taken;
     const begun = clock.now();
     let ok = false;
     try {
       const result = await upstream.forward(call, credential, response);
       ok = isWell(result);
+      this.#breaker.answered(call.queue);
       if (how !== null) report.coalesced(call.queue, call.route, how);
       return result;
+    } catch (error) {
+      this.#breaker.failed(call, error);
+      throw error;
     } finally {
       turn.done({ ok, seconds: this.#secondsSince(begun) });
     }
@@ -353,13 +340,37 @@ class SharingCarrier implements Carrier {
     try {
       const answer = await this.#options.upstream.ask(call, credential, maxBytes);
       ok = answer.status < 500;
+      this.#breaker.answered(call.queue);
       return answer;
     } catch (error) {
       ok = error instanceof AnswerTooLong;
+      if (ok) this.#breaker.answered(call.queue);
+      else this.#breaker.failed(call, error);
       throw error;
     } finally {
       turn.done({ ok, seconds: this.#secondsSince(begun) });
     }
+  }
+
+  /** A turn, unless calls to the queue are stopped. */
+  #take(call: UpstreamCall): Turn | Promise<Turn> {
+    this.#breaker.admit(call);
+    try {
+      const taken = this.#options.gate.take(call);
+      return taken instanceof Promise ? taken.catch((error: unknown) => this.#untaken(call, error)) : taken;
+    } catch (error) {
+      return this.#untaken(call, error);
+    }
+  }
+
+  #giveBack(turn: Turn, queue: string): void {
+    this.#breaker.unused(queue);
+    turn.done(UNUSED);
+  }
+
+  #untaken(call: UpstreamCall, error: unknown): never {
+    this.#breaker.unused(call.queue);
+    throw error;
   }
 
   #secondsSince(then: number): number {
@@ -368,9 +379,10 @@ class SharingCarrier implements Carrier {
 }
 
 /**
- * Creates the way of calls to vovserver: each takes a turn right before it goes, and equal reads share answers. With
- * `join: next` an answer was observed after its request came: who comes while a call runs waits for the next one, and for
- * one key at most one is under way. A lone caller is streamed to; an answer for several is held in memory, up to a bound.
+ * Creates the way of calls to vovserver: each takes a turn right before it goes, none goes while vovserver does not answer
+ * (circuit breaker), and equal reads share answers. With `join: next` an answer was observed after its request came: who
+ * comes while a call runs waits for the next one, and for one key at most one is under way; with `join: running` it may be
+ * older by one call. A lone caller is streamed to; an answer for several is held in memory, up to a bound.
  */
 export function createCarrier(options: CarrierOptions): Carrier {
   return new SharingCarrier(options);

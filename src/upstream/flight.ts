@@ -40,6 +40,7 @@ export class Member implements GoneListener {
 
 /** A call that several wait for. Once it goes it is cancelled when the last of them has gone; it is its call's caller. */
 export class Flight implements CallerGone {
+  readonly queue: string;
   readonly config: CoalesceConfig;
   aborted = false;
   readonly #members = new Set<Member>();
@@ -47,7 +48,8 @@ export class Flight implements CallerGone {
   #going = false;
 
   /** `config` is the queue's at the moment. */
-  constructor(config: CoalesceConfig) {
+  constructor(queue: string, config: CoalesceConfig) {
+    this.queue = queue;
     this.config = config;
   }
 

@@ -11,6 +11,7 @@ import { CONFIG } from './fake-upstream.ts';
 import {
   createRawServer,
   createRig,
+  createToldReport,
   openCall,
   queueOf,
   type RawHandler,
@@ -36,7 +37,7 @@ async function carrierRig(url: string, more: { turns?: number; config?: object; 
       gate,
       settings: () => state.config,
       clock: systemClock,
-      report: { coalesced: (_queue, _route, how) => void told.push(how) },
+      report: { log: createToldReport().log, coalesced: (_queue, _route, how) => void told.push(how) },
     });
   const rig = await createRig({
     queues: [queueOf(url)],

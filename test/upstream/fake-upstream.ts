@@ -5,7 +5,7 @@ import { type CarrierOptions, createCarrier } from '../../src/upstream/carrier.t
 import type { CoalesceConfig, Credential, ForwardResult, UpstreamCall, WholeAnswer } from '../../src/upstream/index.ts';
 import { callOf } from './calls.ts';
 import { createFakeGate } from './fake-gate.ts';
-import { countingCredential } from './rig.ts';
+import { countingCredential, createToldReport } from './rig.ts';
 
 /** A call under way at the fake upstream. */
 export interface Going {
@@ -114,7 +114,7 @@ export function createFakeRoad(options: Partial<CarrierOptions> = {}) {
     gate,
     settings: () => state.config,
     clock: systemClock,
-    report: { coalesced: (_queue, _route, how) => void told.push(how) },
+    report: { log: createToldReport().log, coalesced: (_queue, _route, how) => void told.push(how) },
     ...options,
   });
 

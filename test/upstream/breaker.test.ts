@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { type ErrorCode, GatewayError } from '../../src/kernel/index.ts';
+import { createBreaker } from '../../src/upstream/breaker.ts';
+import { AnswerTooLong } from '../../src/upstream/index.ts';
+import { createManualClock } from '../world/manual-clock.ts';
+import { callOf } from './calls.ts';
+import { codesOf, createFakeRoad, only, settle } from './fake-upstream.ts';
+import { createToldReport } from './rig.ts';
+
+const errorOf = (code: ErrorCode): GatewayError => new GatewayError(code, 'failed');
+const timeout = errorOf('GW_UPSTREAM_TIMEOUT');
+
+function rigOf() {
+  const clock = createManualClock();
+  const report = createToldReport();
+  const breaker = createBreaker({ clock, report });
+  const call = callOf();
+  const admits = (of = call): boolean => {
+    try {
+      breaker.admit(of);
+      return true;
+    } catch (error) {
+      assert.ok(error instanceof GatewayError && error.code === 'GW_UPSTREAM_DOWN');
+      assert.ok(error.retryAfter !== undefined && error.retryAfter >= 1 && error.retryAfter <= 5);
+      return false;
+    }
+  };
+  const fail = (count: number, error: Error = timeout, of = call): void => {
+    for (let nth = 0; nth < count; nth += 1) breaker.failed(of, error);
+  };
+  return { clock, report, breaker, call, admits, fail };
+}
+
+describe('the circuit of a queue', () => {
+  it('opens at the fifth failure in a row, is told once, and closes with an answer', async () => {
+    const { clock, report, breaker, admits, fail } = rigOf();
+    fail(4);
+    assert.equal(admits(), true);
+    fail(3);
+    assert.equal(admits(), false);
+    await clock.advance(5000);
+    assert.deepEqual([admits(), admits()], [true, false], 'one tries');
+    breaker.answered('night');
+    assert.deepEqual([admits(), admits()], [true, true]);
+    assert.deepEqual(
+      report.told.log.map(({ fields }) => fields.event),
+      ['upstream_circuit_open', 'upstream_circuit_closed'],
+    );
+  });
+
+  it('stays open when the one that tries fails, and lets another try when it never went', async () => {
+    const { clock, breaker, admits, fail } = rigOf();
+    fail(5);
+    await clock.advance(5000);
+    assert.equal(admits(), true);
+    breaker.unused('night');
+    assert.equal(admits(), true);
+    fail(1);
+    assert.equal(admits(), false);
+    await clock.advance(4999);
+    assert.equal(admits(), false);
+    await clock.advance(1);
+    assert.equal(admits(), true);
+  });
+
+  it('lets a control call try at once, one at a time, and is each queue’s own', () => {
+    const { admits, fail } = rigOf();
+    fail(5);
+    const control = callOf({ class: 'control', method: 'DELETE' });
+    assert.deepEqual([admits(), admits(control), admits(control)], [false, true, false]);
+    assert.equal(admits(callOf({ queue: 'day' })), true);
+  });
+
+  it('counts neither callers who go, nor long answers, nor what is not vovserver’s state', () => {
+    const { admits, fail } = rigOf();
+    fail(9, timeout, callOf({ signal: AbortSignal.abort() }));
+    fail(9, new AnswerTooLong(1));
+    for (const code of ['GW_CREDENTIAL_UNAVAILABLE', 'GW_UPSTREAM_TLS', 'GW_SATURATED', 'GW_BAD_REQUEST'] as const) {
+      fail(9, errorOf(code));
+    }
+    fail(9, new Error('other'));
+    assert.equal(admits(), true);
+  });
+
+  it('is not held open by a clock that is set back', () => {
+    let now = 1_000_000;
+    const clock = { ...createManualClock(), now: () => now };
+    const breaker = createBreaker({ clock, report: createToldReport() });
+    for (let nth = 0; nth < 5; nth += 1) breaker.failed(callOf(), timeout);
+    now = 0;
+    try {
+      breaker.admit(callOf());
+      assert.fail('it is open');
+    } catch (error) {
+      assert.ok(error instanceof GatewayError && error.retryAfter === 5);
+    }
+  });
+
+  it('is open exactly after five failures since the last answer', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 40, size: 'max' }), (answers) => {
+        const { breaker, admits, fail } = rigOf();
+        let failures = 0;
+        for (const answered of answers) {
+          failures = answered ? 0 : failures + 1;
+          if (answered) breaker.answered('night');
+          else fail(1);
+          assert.equal(admits(), failures < 5);
+        }
+      }),
+    );
+  });
+});
+
+describe('the carrier with an open circuit', () => {
+  it('answers 503 without asking for a turn, for reads, writes and calls into memory', async () => {
+    const clock = createManualClock();
+    const road = createFakeRoad({ clock });
+    for (let nth = 0; nth < 5; nth += 1) {
+      road.call({ target: `/api/v3/jobs/${nth}` });
+      only(road.going).fail(timeout);
+      await settle();
+    }
+    const asked = road.gate.asked.length;
+    const refused = [road.call(), road.call({ method: 'POST', class: 'submit' }), road.call({ method: 'HEAD' })];
+    const memory = road.carrier.ask(
+      callOf(),
+      { get: () => Promise.reject(timeout), renew: () => Promise.reject(timeout) },
+      1,
+    );
+    await assert.rejects(memory, GatewayError);
+    await settle();
+    assert.deepEqual(codesOf(refused), Array(3).fill('GW_UPSTREAM_DOWN'));
+    assert.equal(road.gate.asked.length, asked);
+    const kill = road.call({ method: 'DELETE', class: 'control' });
+    only(road.going).answer();
+    await settle();
+    const next = road.call();
+    only(road.going).answer();
+    await settle();
+    assert.deepEqual(codesOf([kill, next]), ['answered', 'answered']);
+  });
+
+  it('lets who came meanwhile wait for the one that tries', async () => {
+    const clock = createManualClock();
+    const road = createFakeRoad({ clock });
+    for (let nth = 0; nth < 5; nth += 1) {
+      road.call();
+      only(road.going).fail(timeout);
+      await settle();
+    }
+    await clock.advance(5000);
+    const callers = [road.call(), road.call(), road.call()];
+    only(road.going).answer();
+    await settle();
+    only(road.going).answer();
+    await settle();
+    assert.deepEqual(codesOf(callers), ['answered', 'answered', 'answered']);
+  });
+
+  it('a try whose turn is refused, or that leaves, makes room for another', async () => {
+    const clock = createManualClock();
+    const road = createFakeRoad({ clock });
+    for (let nth = 0; nth < 5; nth += 1) {
+      road.call();
+      only(road.going).fail(timeout);
+      await settle();
+    }
+    await clock.advance(5000);
+    road.gate.limit = 0;
+    const late = road.call();
+    for (const { refuse } of road.gate.waiting) refuse();
+    await settle();
+    const leaver = road.call();
+    road.gate.limit = 1;
+    for (const { give } of road.gate.waiting) give();
+    leaver.leave();
+    await settle();
+    const third = road.call();
+    only(road.going).answer();
+    await settle();
+    assert.deepEqual(codesOf([late, third]), ['GW_SATURATED', 'answered']);
+    assert.equal(road.gate.open, 0);
+  });
+});
