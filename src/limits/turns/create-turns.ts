@@ -4,9 +4,8 @@ import type { Report } from '../../observe/index.ts';
 import type { KeyValue } from '../../platform/index.ts';
 import type { HeldTurn, LaneState, TurnAsk, Turns } from '../ports.ts';
 import { LANES, type Pool, QueuePools } from './pool.ts';
+import { BEAT_MS, Shares } from './shares.ts';
 import { WaitingRoom } from './waiting-room.ts';
-
-const TICK_MS = 1000;
 
 const FREE: HeldTurn = Object.freeze({ done: () => undefined });
 
@@ -28,12 +27,14 @@ class FairTurns implements Turns {
   readonly #options: TurnsOptions;
   readonly #queues = new Map<string, QueuePools>();
   readonly #room: WaitingRoom;
+  readonly #shares: Shares;
   readonly #ticking: Disposable;
 
   constructor(options: TurnsOptions) {
     this.#options = options;
     this.#room = new WaitingRoom(options);
-    this.#ticking = options.clock.every(TICK_MS, () => this.#tick());
+    this.#shares = new Shares({ ...options, pools: () => this.#pools(), onChange: () => this.#call() });
+    this.#ticking = options.clock.every(BEAT_MS, () => this.#tick());
   }
 
   take(ask: TurnAsk): HeldTurn | Promise<HeldTurn> {
@@ -41,7 +42,7 @@ class FairTurns implements Turns {
     if (lanes.mode === 'off') return FREE;
     const queue = this.#queues.get(ask.queue) ?? this.#open(ask.queue);
     const pool = queue.lanes[ask.lane];
-    if (pool.line.size > 0 || !pool.hasRoom()) return this.#room.wait(pool, ask, lanes);
+    if (pool.line.size > 0 || !pool.hasRoom()) return this.#wait(pool, ask, lanes);
     this.#options.report.turn(ask.queue, ask.lane, 'given', 0);
     return pool.begin(pool.costs.of(ask.route));
   }
@@ -55,6 +56,7 @@ class FairTurns implements Turns {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ticking[Symbol.dispose]();
     this.#room.close();
+    await this.#shares.close();
   }
 
   *#pools(): Iterable<Pool> {
@@ -64,26 +66,23 @@ class FairTurns implements Turns {
   #open(name: string): QueuePools {
     const queue = new QueuePools(name, (freed) => this.#room.call(freed));
     this.#queues.set(name, queue);
-    this.#share(queue);
+    this.#shares.open();
     return queue;
   }
 
-  #share(queue: QueuePools): void {
-    const { lanes } = this.#options.config();
-    const replicas = Math.max(1, this.#options.replicas());
-    for (const lane of LANES) {
-      const pool = queue.lanes[lane];
-      pool.limit = lanes[lane].concurrency;
-      pool.setShare(Math.max(1, Math.floor(pool.limit / replicas)));
-    }
+  #wait(pool: Pool, ask: TurnAsk, lanes: LimitsConfig['lanes']): Promise<HeldTurn> {
+    const waiting = this.#room.wait(pool, ask, lanes);
+    if (pool.share < pool.limit) this.#shares.hurry();
+    return waiting;
+  }
+
+  #call(): void {
+    for (const queue of this.#queues.values()) this.#room.call(queue);
   }
 
   #tick(): void {
     if (this.#options.config().lanes.mode === 'off') this.#room.release(() => FREE);
-    for (const queue of this.#queues.values()) {
-      this.#share(queue);
-      this.#room.call(queue);
-    }
+    this.#shares.beat();
     for (const { queue, lane, limit, inFlight, line } of this.#pools()) {
       this.#options.report.lane(queue.queue, lane, limit, inFlight, line.size);
     }

@@ -1,5 +1,7 @@
 import type { HeldTurn, Lane } from '../ports.ts';
 import { FairQueue } from './fair-queue.ts';
+import { Latencies } from './latencies.ts';
+import type { Sample } from './ledger.ts';
 import { type RouteCost, RouteCosts } from './route-costs.ts';
 
 /** The lanes in the order in which they are served. */
@@ -45,6 +47,12 @@ export class Pool {
   limit = 0;
   /** Most that were out or waited since it was last asked for. */
   demand = 0;
+  /** What this window showed. */
+  #window = 0;
+  #era = 0;
+  #bad = 0;
+  #peak = 0;
+  readonly #times = new Latencies();
 
   constructor(queue: QueuePools, lane: Lane) {
     this.queue = queue;
@@ -60,14 +68,34 @@ export class Pool {
     this.inFlight += 1;
     this.queue.inFlight += 1;
     if (this.inFlight > this.demand) this.demand = this.inFlight;
-    return new PoolTurn(this, route);
+    if (this.inFlight > this.#peak) this.#peak = this.inFlight;
+    return new PoolTurn(this, route, this.#era);
   }
 
-  end(route: RouteCost, ok: boolean, seconds: number): void {
+  /** `era` is that in which the call began: what began under another limit tells nothing about this one. */
+  end(route: RouteCost, era: number, ok: boolean, seconds: number): void {
     this.inFlight -= 1;
     this.queue.inFlight -= 1;
     if (ok) this.costs.learn(route, seconds);
+    if (era === this.#era) {
+      if (ok) this.#times.add(seconds);
+      else this.#bad += 1;
+    }
     this.queue.onFree(this.queue);
+  }
+
+  sample(): Sample {
+    return { window: this.#window, times: this.#times.sparse(), bad: this.#bad, peak: this.#peak };
+  }
+
+  /** What the replicas agreed on: the window that is observed now, and since which era. */
+  observe(window: number, era: number): void {
+    this.#era = era;
+    if (window === this.#window) return;
+    this.#window = window;
+    this.#times.clear();
+    this.#bad = 0;
+    this.#peak = this.inFlight;
   }
 
   setShare(share: number): void {
@@ -79,16 +107,18 @@ export class Pool {
 class PoolTurn implements HeldTurn {
   readonly #pool: Pool;
   #route: RouteCost | null;
+  readonly #era: number;
 
-  constructor(pool: Pool, route: RouteCost) {
+  constructor(pool: Pool, route: RouteCost, era: number) {
     this.#pool = pool;
     this.#route = route;
+    this.#era = era;
   }
 
   done(result: { readonly ok: boolean; readonly seconds: number }): void {
     const route = this.#route;
     if (route === null) return;
     this.#route = null;
-    this.#pool.end(route, result.ok, result.seconds);
+    this.#pool.end(route, this.#era, result.ok, result.seconds);
   }
 }
