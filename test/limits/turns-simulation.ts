@@ -1,4 +1,4 @@
-import { type LawState, nextState } from '../../src/limits/turns/adaptive-law.ts';
+import { firstState, type LawState, nextState } from '../../src/limits/turns/adaptive-law.ts';
 import { Latencies } from '../../src/limits/turns/latencies.ts';
 
 /** A server that works on `helpers` calls at once, first come first served, and what is asked of it. */
@@ -86,7 +86,7 @@ interface WindowOf {
 
 /** Answers in the scene under one limit all the time. */
 export function runFixed(scene: Scene, limit: number): number {
-  return run(scene, { limit, base: 0, trial: null }, () => null).answered;
+  return run(scene, firstState(limit), () => null).answered;
 }
 
 /** Answers in the scene under the law, and its limit second by second. */
@@ -96,7 +96,7 @@ export function runAdaptive(
   most: number,
   enough = (limit: number) => Math.max(30, 2 * limit),
 ) {
-  return run(scene, { limit: start, base: 0, trial: null }, (state, { seen, peak }) => {
+  return run(scene, firstState(start), (state, { seen, peak }) => {
     if (seen.count < enough(state.limit)) return null;
     const window = { count: seen.count, bad: 0, slow: seen.quantile(0.9), typical: seen.typical(), peak };
     return nextState(state, window, most);

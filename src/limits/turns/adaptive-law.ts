@@ -28,6 +28,8 @@ export interface LawState {
   readonly base: number;
   /** A decrease that still has to show that it was right. */
   readonly trial: Trial | null;
+  /** The window before was slow already: one alone may have been the onset of a rush, no measure of anything. */
+  readonly warned: boolean;
 }
 
 interface Trial {
@@ -39,7 +41,7 @@ interface Trial {
 
 /** What a pool begins with. */
 export function firstState(start: number): LawState {
-  return { limit: start, base: 0, trial: null };
+  return { limit: start, base: 0, trial: null, warned: false };
 }
 
 const clamp = (limit: number, most: number): number => Math.max(1, Math.min(most, limit));
@@ -80,16 +82,19 @@ export function nextState(state: LawState, window: WindowSummary, most: number):
   const limit = clamp(state.limit, most);
   const out = Math.max(1, Math.min(limit, window.peak));
   if (window.bad > 0 && window.bad > BAD_SHARE * (window.count + window.bad)) {
-    return { limit: decreased(out), base: state.base, trial: null };
+    return { limit: decreased(out), base: state.base, trial: null, warned: false };
   }
   const used = window.peak >= USED_SHARE * limit;
   const trial = used ? state.trial : null;
   const innocent = trial !== null && !wasCrowded(trial, limit, window.typical);
   const base = innocent ? window.slow : learnBase(state.base, limit, window);
   if (trial !== null && window.slow <= TOLERANCE * base) {
-    return { limit: clamp(Math.max(limit, workedOn(trial, window.typical)), most), base, trial: null };
+    return { limit: clamp(Math.max(limit, workedOn(trial, window.typical)), most), base, trial: null, warned: false };
   }
-  if (window.slow <= TOLERANCE * base) return { limit: used ? clamp(limit + 1, most) : limit, base, trial: null };
-  if (decreased(out) >= out) return { limit, base, trial: null };
-  return { limit: decreased(out), base, trial: { limit, out, typical: window.typical } };
+  if (window.slow <= TOLERANCE * base) {
+    return { limit: used ? clamp(limit + 1, most) : limit, base, trial: null, warned: false };
+  }
+  const sure = state.warned || trial !== null;
+  if (!sure || decreased(out) >= out) return { limit, base, trial: null, warned: true };
+  return { limit: decreased(out), base, trial: { limit, out, typical: window.typical }, warned: true };
 }

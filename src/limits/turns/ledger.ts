@@ -92,7 +92,7 @@ export function announce(ledger: Ledger, mine: Announcement): { ledger: Ledger; 
       if (Object.keys(claims).length > 0) pools[key] = { ...record, claims };
       continue;
     }
-    const { grant, ...agreed } = agree({ ...record, claims }, own, replicas, mine);
+    const { grant, ...agreed } = agree({ ...record, claims }, record.claims[mine.id] ?? NO_CLAIM, own, replicas, mine);
     pools[key] = agreed.record;
     grants.set(key, grant);
   }
@@ -109,9 +109,8 @@ export function leave(ledger: Ledger, id: string): Ledger {
   return { beats: without(ledger.beats), pools: Object.fromEntries(pools) };
 }
 
-function agree(before: PoolRecord, own: OwnPool, replicas: readonly string[], mine: Announcement) {
+function agree(before: PoolRecord, known: Claim, own: OwnPool, replicas: readonly string[], mine: Announcement) {
   const { id } = mine;
-  const known = before.claims[id] ?? NO_CLAIM;
   const counted = mine.counts ? 1 : 0;
   const claim: Claim = {
     held: own.held,
