@@ -6,9 +6,15 @@ import { type Mark, markField } from './mark.ts';
 import type { Answer, SubmissionWay } from './ports.ts';
 import { type Row, readRows } from './query-rows.ts';
 
+/** A job as vovserver shows it; a number may begin anew with another server, together with a second it does not. */
+export interface SeenJob {
+  readonly jobId: string;
+  readonly submitTime: string;
+}
+
 /** What a search for the job of a submission came to. `unsure` is neither: vovserver did not answer well, or several fit. */
 export type Found =
-  | { readonly kind: 'one'; readonly jobId: string }
+  | { readonly kind: 'one'; readonly jobId: string; readonly job: SeenJob | null }
   | { readonly kind: 'none' }
   | { readonly kind: 'unsure'; readonly reason: string };
 
@@ -25,7 +31,7 @@ export interface JobSearchOptions {
   readonly way: Pick<SubmissionWay, 'read'>;
   readonly clock: Clock;
   /** True for a job that is known to come from another submission. */
-  readonly isAnothers: (jobId: string) => Promise<boolean>;
+  readonly isAnothers: (job: SeenJob) => Promise<boolean>;
 }
 
 type LogRow = Row<(typeof LOG_FIELDS)[number]>;
@@ -58,7 +64,8 @@ async function byMark(way: JobSearchOptions['way'], mark: Mark, account: string)
   if (more.length > 0) return unsure('several jobs carry the mark');
   // Rows that do not hold what was asked for: the server reads the query in another way than it is meant.
   if (jobId === undefined) return rows.length === 0 ? { kind: 'none' } : unsure('rows without the mark');
-  return { kind: 'one', jobId };
+  // Nobody else can have made the mark, so nobody else can take the job for theirs.
+  return { kind: 'one', jobId, job: null };
 }
 
 /** vovserver's clock minus the gateway's, in milliseconds, by the Date of an answer; null without one. */
@@ -89,6 +96,11 @@ function isTheJob(row: LogRow, { rundir, logfile, command }: JobText): boolean {
   return same && folder(row.dir) === folder(rundir);
 }
 
+const seenJob = (row: LogRow): SeenJob => ({
+  jobId: normalJobId(row.idint) ?? row.idint,
+  submitTime: row.submittime,
+});
+
 async function byLogfile({ way, clock, isAnothers }: JobSearchOptions, wanted: Wanted, job: JobText): Promise<Found> {
   const { target, limit } = logQuery(wanted.account, job, (wanted.sentAt - SKEW_MS) / 1000);
   const answer = await ask(way, target);
@@ -100,13 +112,12 @@ async function byLogfile({ way, clock, isAnothers }: JobSearchOptions, wanted: W
   const near = rows.filter(
     (row) => row.user === wanted.account && Number(row.submittime) * 1000 >= since && names(row.command, job.logfile),
   );
-  const anothers = await Promise.all(near.map((row) => isAnothers(normalJobId(row.idint) ?? row.idint)));
+  const anothers = await Promise.all(near.map((row) => isAnothers(seenJob(row))));
   const open = near.filter((_, at) => anothers[at] === false);
   const [row, ...more] = open;
   if (row === undefined) return { kind: 'none' };
-  const jobId = normalJobId(row.idint);
-  if (more.length > 0 || jobId === null || !isTheJob(row, job)) return unsure('jobs that may be it, or not');
-  return { kind: 'one', jobId };
+  if (more.length > 0 || !isTheJob(row, job)) return unsure('jobs that may be it, or not');
+  return { kind: 'one', jobId: seenJob(row).jobId, job: seenJob(row) };
 }
 
 /**

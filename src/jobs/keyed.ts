@@ -12,7 +12,8 @@ import { reconcile, recordOrigin } from './reconcile.ts';
 import { type SubmissionRecord, type SubmissionState, sameAttempt } from './record.ts';
 import { orRefuse, type Stored } from './record-store.ts';
 
-const LEASE_MS = 15_000;
+/** Also how long a key stays locked when its lease could not be given back. */
+const LEASE_MS = 6000;
 
 /** A submission with a key, while this replica holds its lease. */
 interface KeyedWork extends Work {

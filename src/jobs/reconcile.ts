@@ -1,4 +1,4 @@
-import { type Found, searchJob } from './job-search.ts';
+import { type Found, type SeenJob, searchJob } from './job-search.ts';
 import { readJobText } from './job-text.ts';
 import type { Mark } from './mark.ts';
 import type { Parts, Work } from './parts.ts';
@@ -16,26 +16,26 @@ export interface Lost {
 /** Longer than any doubt about the clocks of replicas. */
 const CLOCKS_MS = 60_000;
 
-const claimKey = (parts: Parts, queue: string, jobId: string): string =>
-  `adopted:{${parts.hash('adopted', [queue, jobId])}}`;
+const claimKey = (parts: Parts, queue: string, { jobId, submitTime }: SeenJob): string =>
+  `adopted:{${parts.hash('adopted', [queue, jobId, submitTime])}}`;
 
 function isOf(origin: Origin, { identity, key }: Submission, { requestId }: Lost): boolean {
   return origin.requestId === requestId && origin.subject === identity.subject && origin.key === key;
 }
 
 /** Whether a job is known to come from another submission: by its origin, or because another one has adopted it. */
-async function isAnothers(parts: Parts, { submission, id }: Work, lost: Lost, jobId: string): Promise<boolean> {
+async function isAnothers(parts: Parts, { submission, id }: Work, lost: Lost, job: SeenJob): Promise<boolean> {
   const { queue } = submission;
-  const owner = await parts.kv.get(claimKey(parts, queue, jobId));
+  const owner = await parts.kv.get(claimKey(parts, queue, job));
   if (owner !== null) return owner !== id;
-  const origin = await parts.origins.find(queue, jobId);
+  const origin = await parts.origins.find(queue, job.jobId);
   // An older origin is of an earlier job: numbers begin anew when a server does.
   return origin !== null && origin.submittedAt >= lost.at - CLOCKS_MS && !isOf(origin, submission, lost);
 }
 
 /** One job answers for one submission only, whoever looks at the same moment. */
-async function claim(parts: Parts, { submission, id }: Work, jobId: string): Promise<boolean> {
-  const key = claimKey(parts, submission.queue, jobId);
+async function claim(parts: Parts, { submission, id }: Work, job: SeenJob): Promise<boolean> {
+  const key = claimKey(parts, submission.queue, job);
   const life = parts.config().jobs.keyLife;
   return (await parts.kv.set(key, id, life, { onlyIfAbsent: true })) || (await parts.kv.get(key)) === id;
 }
@@ -43,10 +43,10 @@ async function claim(parts: Parts, { submission, id }: Work, jobId: string): Pro
 /** Looks for the job of a lost sending and claims it. Throws StoreUnavailable and GW_STORE_UNAVAILABLE. */
 export async function reconcile(parts: Parts, work: Work, lost: Lost): Promise<Found> {
   const { submission, way } = work;
-  const options = { way, clock: parts.clock, isAnothers: (jobId: string) => isAnothers(parts, work, lost, jobId) };
+  const options = { way, clock: parts.clock, isAnothers: (job: SeenJob) => isAnothers(parts, work, lost, job) };
   const wanted = { account: lost.account, mark: lost.mark, job: readJobText(submission.body), sentAt: lost.at };
   const found = await searchJob(options, wanted);
-  if (found.kind === 'one' && !(await claim(parts, work, found.jobId))) {
+  if (found.kind === 'one' && found.job !== null && !(await claim(parts, work, found.job))) {
     return { kind: 'unsure', reason: 'the job was adopted by another submission' };
   }
   if (found.kind === 'unsure') {

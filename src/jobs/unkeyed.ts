@@ -10,7 +10,7 @@ import { reconcile, recordOrigin } from './reconcile.ts';
 import type { SubmissionRecord } from './record.ts';
 import type { Stored } from './record-store.ts';
 
-const LEASE_MS = 15_000;
+const LEASE_MS = 6000;
 
 /** A submission without a key, by what vovserver itself tells jobs apart: account, run directory and log file. */
 interface NaturalWork extends Work {
