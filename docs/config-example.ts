@@ -90,6 +90,28 @@ const SAMPLES: Readonly<Record<string, unknown>> = {
   'limits.identity.list': { requests: 120, window: '1m' },
   'limits.identity.submit': { requests: 60, window: '1m' },
   'limits.identity.control': { requests: 60, window: '1m' },
+  'jobs.policy': [
+    {
+      name: 'site',
+      exceptGroups: ['cad'],
+      denyKeys: ['wrapper', 'interactive,flag', 'force'],
+      fields: {
+        env: { required: true, oneOf: ['BASE', 'CLEAN+BASE'] },
+        rundir: { under: ['/proj', '/scratch'] },
+        command: { pattern: '(?:sim|synth) [A-Za-z0-9 _./=-]*' },
+        'priority,sched': { most: 8 },
+      },
+    },
+    {
+      name: 'contractors',
+      groups: ['contractors'],
+      queues: ['chips'],
+      mode: 'observe',
+      allowKeys: ['command', 'logfile', 'rundir', 'env', 'jobclass'],
+      defaults: { jobclass: 'external' },
+    },
+  ],
+  'jobs.quotas': [{ groups: ['contractors'], perMinute: 10, perDay: 500 }, { perMinute: 60 }],
   'limits.groups': { cad: { all: { requests: 3000, window: '1m' }, submit: { requests: 600, window: '1m' } } },
 };
 

@@ -20,12 +20,14 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'signIn.providers[].clockSkew',
   'signIn.bearers[].clockSkew',
   'signIn.bearers[].cache',
+  'jobs.implicitKeyLife',
 ]);
 
 /** Durations that are compared with the time of day and never handed to a timer. */
 const isLife = (path: string): boolean =>
   path.startsWith('accessTokens.') ||
   path.startsWith('signIn.session.') ||
+  path.startsWith('jobs.') ||
   path === 'signIn.device.tokenLife' ||
   path === 'queues[].jwtLife' ||
   (path.startsWith('limits.') && path.endsWith('.window'));
@@ -36,7 +38,7 @@ const durationFault = (path: string, value: number): readonly [reason: string, m
   const longest = isLife(path) ? LONGEST_LIFE_MS : LONGEST_TIMER_MS;
   if (value <= 0 && !MAY_BE_ZERO.has(path)) return ['must be longer than 0', 'Write for example 500ms or 10s.'];
   if (value > longest) return [`is longer than ${longest / DAY_MS}d`, 'Write a shorter time.'];
-  if (path.startsWith('limits.') && value < SHORTEST_WINDOW_MS) return ['is shorter than 1s', 'Write at least 1s.'];
+  if (path.endsWith('.window') && value < SHORTEST_WINDOW_MS) return ['is shorter than 1s', 'Write at least 1s.'];
   return null;
 };
 

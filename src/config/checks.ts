@@ -1,4 +1,6 @@
 import { ACCESS_CHECKS } from './checks-access.ts';
+import { JOBS_CHECKS } from './checks-jobs.ts';
+import { LANE_CHECKS } from './checks-lanes.ts';
 import { QUEUE_CHECKS } from './checks-queue.ts';
 import { SERVER_CHECKS } from './checks-server.ts';
 import { SIGN_IN_CHECKS } from './checks-sign-in.ts';
@@ -31,4 +33,6 @@ export const CHECKS: readonly Check[] = [
   ...SIGN_IN_CHECKS,
   ...VALUE_CHECKS,
   ...TLS_CHECKS,
+  ...JOBS_CHECKS,
+  ...LANE_CHECKS,
 ];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CHECKS, parseConfig } from '../../src/config/index.ts';
+import { JOBS_QUIET, JOBS_ROWS } from './jobs-rows.ts';
 import { faultsOf, KEY, noFile, PIN, parsed, patched, production, TOKEN_KEY } from './samples.ts';
 import { type Row, SIGN_IN_QUIET, SIGN_IN_ROWS } from './sign-in-rows.ts';
 
@@ -233,6 +234,7 @@ const ROWS: readonly Row[] = [
   },
   { check: 'sizes are possible', patch: { server: { limits: { urlBytes: '0B' } } }, paths: ['server.limits.urlBytes'] },
   ...SIGN_IN_ROWS,
+  ...JOBS_ROWS,
 ];
 
 /** What must pass without a fault, because it is only near a rule. */
@@ -298,6 +300,14 @@ describe('cross-checks', () => {
 
   it('are silent about sign-in that is in order', () => {
     for (const patch of SIGN_IN_QUIET) {
+      const result = parsed(patch);
+      assert.ok(result.ok, `${JSON.stringify(patch)}: ${JSON.stringify(result)}`);
+      assert.deepEqual(result.warnings, [], JSON.stringify(patch));
+    }
+  });
+
+  it('are silent about jobs, lanes and shared reads that are in order', () => {
+    for (const patch of JOBS_QUIET) {
       const result = parsed(patch);
       assert.ok(result.ok, `${JSON.stringify(patch)}: ${JSON.stringify(result)}`);
       assert.deepEqual(result.warnings, [], JSON.stringify(patch));

@@ -34,6 +34,7 @@ const KEYS = [...everyKey(configShape, [])];
 
 /** What a key needs beside it: [pattern of its path, variables]. */
 const COMPANY: readonly (readonly [RegExp, Record<string, string>])[] = [
+  [/^jobs\.policy\.0\.(?!name)/, { VOVGW_JOBS_POLICY_0_NAME: 'w' }],
   [/^replicas$/, { VOVGW_REDIS_NODES: '["r:1"]' }],
   [/^server\.tls\./, { VOVGW_SERVER_TLS_CERT_FILE: '/c', VOVGW_SERVER_TLS_KEY_FILE: '/k' }],
   [/^redis\./, { VOVGW_REDIS_NODES: '["r:1"]' }],
@@ -99,6 +100,14 @@ const VALUES: Readonly<Record<string, string>> = {
   'accessTokens.maxLife': '400d',
   'access.extraRoutes.0.template': '/api/v3/y/{id}',
   'limits.groups': '{g: {all: {requests: 1, window: 9s}}}',
+  'queues.0.coalesce.shared': '["/api/v3/projects/1"]',
+  'queues.0.coalesce.shared.0': '/api/v3/projects/1',
+  'jobs.policy': '[{name: w}]',
+  'jobs.policy.0.queues': '[q]',
+  'jobs.policy.0.queues.0': 'q',
+  'jobs.policy.0.fields': '{env: {oneOf: [BASE]}}',
+  'jobs.policy.0.defaults': '{env: BASE}',
+  'jobs.quotas': '[{perDay: 3}]',
   ...SIGN_IN_VALUES,
 };
 

@@ -1,0 +1,182 @@
+import { type PatternFault, patternFault } from './bounded-pattern.ts';
+import type { Check, CheckFinding } from './checks.ts';
+import { mapsGroups, unknown } from './checks-mapping.ts';
+import { twice } from './checks-queue.ts';
+import type { Draft } from './draft.ts';
+
+type RuleDraft = NonNullable<NonNullable<NonNullable<Draft['jobs']>['policy']>[number]>;
+type FieldDraft = NonNullable<NonNullable<RuleDraft['fields']>[string]>;
+
+/** A rule about each of jobs.policy. */
+const policyRule = (
+  name: string,
+  rule: (rule: RuleDraft, path: string, draft: Draft) => Iterable<CheckFinding>,
+): Check => ({
+  name,
+  *run(draft) {
+    for (const [index, entry] of (draft.jobs?.policy ?? []).entries()) {
+      if (entry !== undefined) yield* rule(entry, `jobs.policy[${index}]`, draft);
+    }
+  },
+});
+
+/** A rule about each field of each of jobs.policy. */
+const fieldRule = (name: string, rule: (field: FieldDraft, path: string) => Iterable<CheckFinding>): Check =>
+  policyRule(name, function* ({ fields }, path) {
+    for (const [key, field] of Object.entries(fields ?? {})) {
+      if (field !== undefined) yield* rule(field, `${path}.fields.${key}`);
+    }
+  });
+
+/** Longest text that the policy runs a pattern on; two open repetitions in a row and two `?`: 30 ms at worst. */
+const LONGEST = 4096;
+const STEPS = 4 * (LONGEST + 1) ** 2;
+
+const PATTERN_MEND: Readonly<Record<PatternFault, string>> = {
+  syntax: 'Correct brackets and escapes; single quotes keep YAML from reading \\ itself.',
+  nested: 'Write it without a repetition within a repetition.',
+  alternatives: 'Use a character class such as [ab] instead of a repeated group of alternatives.',
+  backreference: 'Write it without \\1 and \\k<…>.',
+  many: 'Use at most two of *, + and {n,m}; two rules may look at one field.',
+};
+
+/** What a submission must have ("Using Accelerator's REST API", page 9). */
+const REQUIRED = ['command', 'logfile', 'rundir', 'env'];
+
+const FIELD_NAME = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
+
+const defined = <T>(values: readonly (T | undefined)[] | undefined): T[] =>
+  (values ?? []).filter((value) => value !== undefined);
+
+const isFolder = (path: string): boolean =>
+  path === '/' || (/^(?:\/[^/\0]+)+\/?$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path) && !/[~$]/.test(path));
+
+function* namesIn(rule: RuleDraft, path: string): Generator<readonly [path: string, name: string]> {
+  for (const key of ['fields', 'defaults'] as const) {
+    for (const name of Object.keys(rule[key] ?? {})) yield [`${path}.${key}.${name}`, name];
+  }
+  for (const key of ['allowKeys', 'denyKeys'] as const) {
+    for (const [at, name] of (rule[key] ?? []).entries()) if (name !== undefined) yield [`${path}.${key}[${at}]`, name];
+  }
+}
+
+function* groupLists(draft: Draft): Generator<readonly [path: string, group: string]> {
+  const lists = [
+    ...(draft.jobs?.policy ?? []).flatMap((rule, at) => [
+      [`jobs.policy[${at}].groups`, rule?.groups] as const,
+      [`jobs.policy[${at}].exceptGroups`, rule?.exceptGroups] as const,
+    ]),
+    ...(draft.jobs?.quotas ?? []).map((quota, at) => [`jobs.quotas[${at}].groups`, quota?.groups] as const),
+  ];
+  for (const [path, groups] of lists) {
+    for (const [at, group] of (groups ?? []).entries()) if (group !== undefined) yield [`${path}[${at}]`, group];
+  }
+}
+
+/** Whether a default would break the field's rule in the same rule of the policy; patterns have a check of their own. */
+function breaks(value: string | number, { oneOf, most }: FieldDraft): string | null {
+  if (oneOf !== undefined && !oneOf.includes(String(value))) return 'is not in oneOf of this field';
+  return most !== undefined && !(Number(value) <= most) ? 'is more than most of this field' : null;
+}
+
+/** Rules of jobs.policy and jobs.quotas. */
+export const JOBS_CHECKS: readonly Check[] = [
+  {
+    name: 'each policy rule has its own name',
+    *run({ jobs }) {
+      const names = (jobs?.policy ?? []).map((rule, at) => [`jobs.policy[${at}].name`, rule?.name] as const);
+      yield* twice(names, 'Refusals and the log name the rule; give each its own.');
+    },
+  },
+  fieldRule('policy patterns compile and cannot stall', function* ({ pattern }, path) {
+    const fault = pattern === undefined ? null : patternFault(pattern, LONGEST, STEPS);
+    if (fault === null) return;
+    const reason = fault === 'syntax' ? 'is no regular expression' : 'could stall the gateway on some value';
+    yield { path: `${path}.pattern`, reason, mend: PATTERN_MEND[fault] };
+  }),
+  fieldRule('policy folders are absolute', function* ({ under }, path) {
+    for (const [at, folder] of (under ?? []).entries()) {
+      if (folder === undefined || isFolder(folder)) continue;
+      const mend = 'Write it from the root on, without . and .., ~ and $, for example /proj.';
+      yield { path: `${path}.under[${at}]`, reason: 'is no absolute path', mend };
+    }
+  }),
+  policyRule('policy rules name possible fields', function* (rule, path) {
+    for (const [where, name] of namesIn(rule, path)) {
+      if (FIELD_NAME.test(name)) continue;
+      const mend = 'Use 1 to 128 printable ASCII characters without blanks around.';
+      yield { path: where, reason: 'is no name of a field', mend };
+    }
+  }),
+  policyRule('policy rules can be met', function* ({ allowKeys, denyKeys, fields, defaults }, path) {
+    const allowed = allowKeys === undefined ? null : defined(allowKeys);
+    const refuses = (name: string): string | null => {
+      if (denyKeys?.includes(name) === true) return 'denyKeys of this rule';
+      return allowed === null || allowed.includes(name) ? null : 'allowKeys of this rule, which lacks it';
+    };
+    const needed = Object.entries(fields ?? {}).flatMap(([name, field]) => (field?.required === true ? [name] : []));
+    for (const [key, names] of [
+      ['fields', needed],
+      ['defaults', Object.keys(defaults ?? {})],
+    ] as const) {
+      for (const name of names) {
+        const by = refuses(name);
+        if (by === null) continue;
+        yield { path: `${path}.${key}.${name}`, reason: `is refused by ${by}`, mend: 'Allow it or leave it out.' };
+      }
+    }
+  }),
+  policyRule('policy defaults keep the rule', function* ({ fields, defaults }, path) {
+    for (const [name, value] of Object.entries(defaults ?? {})) {
+      const field = fields?.[name];
+      const reason = field === undefined || value === undefined ? null : breaks(value, field);
+      if (reason !== null) yield { path: `${path}.defaults.${name}`, reason, mend: 'Choose a value that is allowed.' };
+    }
+  }),
+  policyRule('policy lets submissions through', function* ({ allowKeys, denyKeys }, path) {
+    const lacking = REQUIRED.filter((name) => allowKeys !== undefined && !allowKeys.includes(name));
+    const denied = REQUIRED.filter((name) => denyKeys?.includes(name) === true);
+    for (const [key, names] of [['allowKeys', lacking] as const, ['denyKeys', denied] as const]) {
+      if (names.length === 0) continue;
+      const what = key === 'allowKeys' ? 'lacks' : 'holds';
+      const reason = `${what} ${names.join(', ')}, without which vovserver takes no job: nobody can submit`;
+      const mend = key === 'allowKeys' ? 'Add them.' : 'Remove them; fields has rules for values.';
+      yield { path: `${path}.${key}`, reason, mend, level: 'warning' };
+    }
+  }),
+  policyRule('policy rules name known queues', function* ({ queues }, path, draft) {
+    const known = (draft.queues ?? []).map((queue) => queue?.name);
+    if (known.length === 0 || known.includes(undefined)) return;
+    for (const [at, name] of (queues ?? []).entries()) {
+      if (name !== undefined && !known.includes(name)) {
+        yield unknown(`${path}.queues[${at}]`, 'queue', name, defined(known));
+      }
+    }
+  }),
+  {
+    name: 'policy and quotas name known groups',
+    *run(draft) {
+      const own = new Set(Object.keys(draft.identity?.groups ?? {}));
+      if (mapsGroups(draft)) return;
+      for (const [path, group] of groupLists(draft)) {
+        if (own.has(group)) continue;
+        const mend = 'Add it to identity.groups, or let a provider map groups.';
+        yield { path, reason: `names ${group}, which is not in identity.groups`, mend, level: 'warning' };
+      }
+    },
+  },
+  {
+    name: 'quotas limit something and can be reached',
+    *run({ jobs }) {
+      const quotas = jobs?.quotas ?? [];
+      const all = quotas.findIndex((quota) => quota?.groups?.length === 0);
+      for (const [at, quota] of quotas.entries()) {
+        const path = `jobs.quotas[${at}]`;
+        if (quota !== undefined && quota.perMinute === undefined && quota.perDay === undefined)
+          yield { path, reason: 'limits nothing', mend: 'Give perMinute or perDay.', level: 'warning' };
+        if (all !== -1 && at > all)
+          yield { path, reason: `is never reached: jobs.quotas[${all}] is for everyone`, mend: 'Write it further up.' };
+      }
+    },
+  },
+];

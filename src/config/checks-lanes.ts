@@ -1,0 +1,68 @@
+import type { Check } from './checks.ts';
+
+const LANES = ['control', 'submit', 'read', 'list'] as const;
+
+/** Rules of limits.lanes and queues[].coalesce. */
+export const LANE_CHECKS: readonly Check[] = [
+  {
+    name: 'a lane starts below its most',
+    *run({ limits }) {
+      if (limits?.lanes?.mode !== 'adaptive') return;
+      for (const lane of LANES) {
+        const { concurrency, most } = limits.lanes[lane] ?? {};
+        if (concurrency === undefined || most === undefined || concurrency <= most) continue;
+        const path = `limits.lanes.${lane}.most`;
+        yield { path, reason: 'is less than concurrency beside it', mend: 'Make it at least as large.' };
+      }
+    },
+  },
+  {
+    name: 'waits and queues of lanes fit into each other',
+    *run({ limits }) {
+      const { maxWait, longestWait, queueLength, identityQueueLength } = limits?.lanes ?? {};
+      if (maxWait !== undefined && longestWait !== undefined && maxWait > longestWait) {
+        const mend = 'A caller may ask for at least what it gets without asking.';
+        yield {
+          path: 'limits.lanes.longestWait',
+          reason: 'is shorter than limits.lanes.maxWait',
+          mend,
+          level: 'warning',
+        };
+      }
+      if (queueLength !== undefined && identityQueueLength !== undefined && identityQueueLength > queueLength) {
+        const mend = 'Make it smaller, so that one identity cannot fill the queue alone.';
+        yield {
+          path: 'limits.lanes.identityQueueLength',
+          reason: 'is more than limits.lanes.queueLength',
+          mend,
+          level: 'warning',
+        };
+      }
+    },
+  },
+  {
+    name: 'shared paths are paths of the API',
+    *run({ queues }) {
+      for (const [index, queue] of (queues ?? []).entries()) {
+        for (const [at, path] of (queue?.coalesce?.shared ?? []).entries()) {
+          if (path === undefined || /^\/api\/v3\/[A-Za-z0-9_./-]+$/.test(path)) continue;
+          const mend = 'Write the exact path without query, for example /api/v3/project/1/version.';
+          yield { path: `queues[${index}].coalesce.shared[${at}]`, reason: 'is no path under /api/v3/', mend };
+        }
+      }
+    },
+  },
+  {
+    name: 'what is shared shows nothing of jobs',
+    *run({ queues }) {
+      for (const [index, queue] of (queues ?? []).entries()) {
+        for (const [at, path] of (queue?.coalesce?.shared ?? []).entries()) {
+          if (path === undefined || !/^\/api\/v3\/(?:jobs|query)(?:\/|$)/.test(path)) continue;
+          const reason = 'shows jobs: with visibility: own one caller would get the rows of another';
+          const mend = 'Share only what is the same for every account.';
+          yield { path: `queues[${index}].coalesce.shared[${at}]`, reason, mend };
+        }
+      }
+    },
+  },
+];

@@ -1,0 +1,160 @@
+import type { Row } from './sign-in-rows.ts';
+
+type Tree = Record<string, unknown>;
+
+const GROUPS = { identity: { groups: { cad: ['alice'] } } };
+const policy = (...rules: Tree[]): Tree => ({
+  ...GROUPS,
+  jobs: { policy: rules.map((rule, at) => ({ name: `rule-${at}`, ...rule })) },
+});
+const field = (rule: Tree): Tree => policy({ fields: { env: rule } });
+const quotas = (...list: Tree[]): Tree => ({ ...GROUPS, jobs: { quotas: list } });
+const shared = (...paths: string[]): Tree => ({
+  queues: [{ name: 'chips', urls: ['https://vov:6310'], coalesce: { shared: paths } }],
+});
+const lanes = (patch: Tree): Tree => ({ limits: { lanes: patch } });
+
+const ENV = 'jobs.policy[0].fields.env';
+const STALLS = 'policy patterns compile and cannot stall';
+const FOLDERS = 'policy folders are absolute';
+const NAMES = 'policy rules name possible fields';
+const MET = 'policy rules can be met';
+const KEPT = 'policy defaults keep the rule';
+const THROUGH = 'policy lets submissions through';
+const KNOWN = 'policy and quotas name known groups';
+const QUOTAS = 'quotas limit something and can be reached';
+const TIMES = 'durations are possible';
+const PATHS = 'shared paths are paths of the API';
+
+const ALL = ['command', 'logfile', 'rundir', 'env'];
+
+/** At least one row for each check of jobs, limits.lanes and queues[].coalesce. */
+export const JOBS_ROWS: readonly Row[] = [
+  {
+    check: 'each policy rule has its own name',
+    patch: policy({ name: 'a' }, { name: 'b' }, { name: 'a' }),
+    paths: ['jobs.policy[2].name'],
+    says: /jobs\.policy\[0\]/,
+  },
+  { check: STALLS, patch: field({ pattern: '(' }), paths: [`${ENV}.pattern`], says: /no regular expression/ },
+  { check: STALLS, patch: field({ pattern: 'a)|(b' }), paths: [`${ENV}.pattern`], says: /no regular expression/ },
+  { check: STALLS, patch: field({ pattern: '(a+)+' }), paths: [`${ENV}.pattern`], says: /stall/ },
+  { check: STALLS, patch: field({ pattern: '(a|ab)*' }), paths: [`${ENV}.pattern`] },
+  { check: STALLS, patch: field({ pattern: '(a)\\1' }), paths: [`${ENV}.pattern`] },
+  { check: STALLS, patch: field({ pattern: '.*a.*b.*' }), paths: [`${ENV}.pattern`], says: /stall/ },
+  ...['proj', '', './proj', '/proj/..', '/proj/./x', '//proj', '~', '/~x', '/$HOME', '/a\0'].map((folder) => ({
+    check: FOLDERS,
+    patch: field({ under: ['/fine', folder] }),
+    paths: [`${ENV}.under[1]`],
+  })),
+  { check: NAMES, patch: policy({ denyKeys: ['wrapper', ' force'] }), paths: ['jobs.policy[0].denyKeys[1]'] },
+  { check: NAMES, patch: policy({ allowKeys: [...ALL, 'é'] }), paths: ['jobs.policy[0].allowKeys[4]'] },
+  { check: NAMES, patch: policy({ defaults: { '': 'x' } }), paths: ['jobs.policy[0].defaults.'] },
+  { check: NAMES, patch: policy({ fields: { 'a\t': {} } }), paths: ['jobs.policy[0].fields.a\t'] },
+  {
+    check: MET,
+    patch: policy({ denyKeys: ['jobname'], fields: { jobname: { required: true } } }),
+    paths: ['jobs.policy[0].fields.jobname'],
+    says: /denyKeys/,
+  },
+  {
+    check: MET,
+    patch: policy({ allowKeys: ALL, defaults: { jobclass: 'x' } }),
+    paths: ['jobs.policy[0].defaults.jobclass'],
+    says: /lacks/,
+  },
+  {
+    check: KEPT,
+    patch: policy({ fields: { env: { oneOf: ['A'] } }, defaults: { env: 'B' } }),
+    paths: [defaultAt('env')],
+  },
+  {
+    check: KEPT,
+    patch: policy({ fields: { 'priority,sched': { most: 4 } }, defaults: { 'priority,sched': 5 } }),
+    paths: [defaultAt('priority,sched')],
+  },
+  {
+    check: KEPT,
+    patch: policy({ fields: { 'priority,sched': { most: 4 } }, defaults: { 'priority,sched': 'x' } }),
+    paths: [defaultAt('priority,sched')],
+  },
+  {
+    check: THROUGH,
+    patch: policy({ allowKeys: ['command', 'rundir'] }),
+    paths: ['jobs.policy[0].allowKeys'],
+    says: /logfile, env/,
+    warns: true,
+  },
+  { check: THROUGH, patch: policy({ denyKeys: ['env'] }), paths: ['jobs.policy[0].denyKeys'], warns: true },
+  {
+    check: 'policy rules name known queues',
+    patch: policy({ queues: ['chips', 'chps'] }),
+    paths: ['jobs.policy[0].queues[1]'],
+    says: /queue chps/,
+  },
+  { check: KNOWN, patch: policy({ groups: ['eda'] }), paths: ['jobs.policy[0].groups[0]'], warns: true },
+  {
+    check: KNOWN,
+    patch: policy({ exceptGroups: ['cad', 'eda'] }),
+    paths: ['jobs.policy[0].exceptGroups[1]'],
+    warns: true,
+  },
+  { check: KNOWN, patch: quotas({ groups: ['eda'], perDay: 1 }), paths: ['jobs.quotas[0].groups[0]'], warns: true },
+  { check: QUOTAS, patch: quotas({ groups: ['cad'] }), paths: ['jobs.quotas[0]'], warns: true },
+  { check: QUOTAS, patch: quotas({ perDay: 1 }, { groups: ['cad'], perDay: 9 }), paths: ['jobs.quotas[1]'] },
+  ...['control', 'submit', 'read', 'list'].map((lane) => ({
+    check: 'a lane starts below its most',
+    patch: lanes({ [lane]: { concurrency: 9, most: 8 } }),
+    paths: [`limits.lanes.${lane}.most`],
+  })),
+  {
+    check: 'a lane starts below its most',
+    patch: lanes({ list: { concurrency: 17 } }),
+    paths: ['limits.lanes.list.most'],
+  },
+  {
+    check: 'waits and queues of lanes fit into each other',
+    patch: lanes({ maxWait: '61s' }),
+    paths: ['limits.lanes.longestWait'],
+    warns: true,
+  },
+  {
+    check: 'waits and queues of lanes fit into each other',
+    patch: lanes({ queueLength: 100 }),
+    paths: ['limits.lanes.identityQueueLength'],
+    warns: true,
+  },
+  { check: TIMES, patch: { jobs: { keyLife: '0s' } }, paths: ['jobs.keyLife'] },
+  { check: TIMES, patch: { jobs: { originLife: '3651d' } }, paths: ['jobs.originLife'] },
+  { check: TIMES, patch: lanes({ longestWait: '25d' }), paths: ['limits.lanes.longestWait'] },
+  { check: PATHS, patch: shared('/api/v3/project/1/version', '/healthz'), paths: [sharedAt(1)] },
+  { check: PATHS, patch: shared('/api/v3/project/1/version?x'), paths: [sharedAt(0)] },
+  { check: PATHS, patch: shared('/api/v3/'), paths: [sharedAt(0)] },
+  { check: 'what is shared shows nothing of jobs', patch: shared('/api/v3/query'), paths: [sharedAt(0)] },
+  { check: 'what is shared shows nothing of jobs', patch: shared('/api/v3/jobs/1/host'), paths: [sharedAt(0)] },
+];
+
+/** What is only near one of these checks. */
+export const JOBS_QUIET: readonly Tree[] = [
+  policy({}, { groups: ['cad'] }),
+  policy({ fields: { env: { pattern: '[A-Z]+(?:\\+[A-Z]+)?' }, command: { pattern: '.*a.*' } } }),
+  field({ under: ['/', '/proj', '/proj/', '/proj/a.b/..c'] }),
+  policy({ allowKeys: [...ALL, 'priority,sched'], defaults: { 'priority,sched': 4 } }),
+  policy({ fields: { env: { oneOf: ['4'], most: 4, required: true } }, defaults: { env: 4 } }),
+  policy({ allowKeys: ALL, denyKeys: ['wrapper'], queues: ['chips'] }),
+  quotas({ groups: ['cad'], perMinute: 1 }, { perDay: 5 }),
+  lanes({ list: { concurrency: 8, most: 8 }, maxWait: '60s', queueLength: 200 }),
+  lanes({ maxWait: '500ms' }),
+  lanes({ mode: 'fixed', list: { concurrency: 17 } }),
+  { jobs: { implicitKeyLife: '0s', keyLife: '90d', originLife: '3650d' } },
+  shared('/api/v3/project/1/version', '/api/v3/projects/1'),
+  shared(),
+];
+
+function defaultAt(name: string): string {
+  return `jobs.policy[0].defaults.${name}`;
+}
+
+function sharedAt(at: number): string {
+  return `queues[0].coalesce.shared[${at}]`;
+}
