@@ -3,7 +3,7 @@ import type { Clock } from '../../src/kernel/index.ts';
 import type { HeldTurn, LaneState, TurnAsk, Turns } from '../../src/limits/index.ts';
 import { createTurns } from '../../src/limits/index.ts';
 import type { Report } from '../../src/observe/index.ts';
-import { createMemoryKeyValue, type KeyValue } from '../../src/platform/index.ts';
+import { createMemoryKeyValue, type KeyValue, StoreUnavailable } from '../../src/platform/index.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { createSwitchedStore, LANES, POLICIES } from './limits-world.ts';
 
@@ -93,7 +93,21 @@ export async function createTurnsWorld(
   const count = options.replicas ?? 1;
   const shared = options.shared ?? count > 1;
   const store = createSwitchedStore(memory);
-  const kv: KeyValue = { ...store.kv, kind: shared ? 'redis' : 'memory' };
+  const reach = (): void => {
+    if (store.mode !== 'up') throw new StoreUnavailable('switched off by the test');
+  };
+  const kv: KeyValue = {
+    ...store.kv,
+    kind: shared ? 'redis' : 'memory',
+    async get(key) {
+      reach();
+      return memory.get(key);
+    },
+    async compareAndSet(...args) {
+      reach();
+      return memory.compareAndSet(...args);
+    },
+  };
   const told = createTurnsReport();
   const state = { limits: limitsWith(options.lanes ?? fixedLanes(2)), replicas: count, random: 0.5 };
   const started: Turns[] = [];

@@ -16,6 +16,8 @@ const QUICK_MS = 200;
 const LIFE_MS = 5000;
 /** One that could not write its line for this long falls back to an equal part, well before that. */
 const ALONE_MS = 2500;
+/** After an empty ledger was met: until then all who live have written what they hold. */
+const SETTLE_MS = 2500;
 const ATTEMPTS = 8;
 
 /** What shares need. */
@@ -36,7 +38,6 @@ const keyOf = (pool: Pool): string => `${pool.queue.queue} ${pool.lane}`;
 export class Shares {
   readonly #options: SharesOptions;
   readonly #id: string;
-  readonly #startedAt: number;
   /** When the line of each other replica was last seen to change, by this clock: clocks of replicas may differ. */
   readonly #heard = new Map<string, { beat: number; at: number }>();
   #local: Ledger = EMPTY;
@@ -44,6 +45,7 @@ export class Shares {
   #lastBeat = 0;
   #lastWritten: number | null = null;
   #lostAt: number | null = null;
+  #emptyAt: number | null = null;
   #replicas: number | null = null;
   #beating: Promise<void> | null = null;
   #again = false;
@@ -52,7 +54,6 @@ export class Shares {
 
   constructor(options: SharesOptions) {
     this.#options = options;
-    this.#startedAt = options.clock.now();
     // Hashed, because the id may tell a host name.
     this.#id = createHash('sha256').update(options.replicaId).digest('base64url').slice(0, 16);
   }
@@ -142,6 +143,7 @@ export class Shares {
     for (const id of this.#heard.keys()) if (beats[id] === undefined) this.#heard.delete(id);
     // The store forgot what was agreed: others hold turns that it does not know of yet.
     if (this.#member && beats[this.#id] === undefined) this.#lostAt = now;
+    else if (!this.#member && Object.keys(beats).length === 0) this.#emptyAt ??= now;
     const others = Object.keys(beats).filter((id) => id !== this.#id && this.#lives(id)).length;
     this.#replicas = others + 1;
   }
@@ -153,10 +155,10 @@ export class Shares {
 
   #ceiling(limit: number): number {
     const now = this.#options.clock.now();
-    if (this.#lostAt !== null && now - this.#lostAt < LIFE_MS) return 0;
-    const configured = Math.max(1, this.#options.replicas());
-    // Others may be about to start, or to come back.
-    return now - this.#startedAt < LIFE_MS ? Math.max(1, Math.floor(limit / configured)) : limit;
+    if (this.#lostAt !== null && now - this.#lostAt < SETTLE_MS) return 0;
+    if (this.#emptyAt === null || now - this.#emptyAt >= SETTLE_MS) return limit;
+    // It may be the first start, or the store lost what others hold, and they have not written it again yet.
+    return Math.max(1, Math.floor(limit / Math.max(1, this.#options.replicas())));
   }
 
   #say(counts: boolean): Announcement {
