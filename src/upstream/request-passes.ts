@@ -26,8 +26,7 @@ const ALLOWED: ReadonlyMap<string, 'list' | 'single'> = new Map([
 /** Bounded: header names in the spelling that callers use, so that most need no lower-casing. */
 const spelling = new Map<string, string>();
 
-/** A header name in lower case, from memory where it can be. */
-export function lowerCase(name: string): string {
+function lowerCase(name: string): string {
   let lower = spelling.get(name);
   if (lower === undefined) {
     lower = name.toLowerCase();

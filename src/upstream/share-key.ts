@@ -1,23 +1,44 @@
 import type { UpstreamCall } from './ports.ts';
-import { lowerCase } from './request-passes.ts';
 
-/** Headers that decide what a read gets; two reads that differ in one are not equal. */
-const DECISIVE: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'accept-language', 'prefer']);
-/** Reads with one of these want an answer that is theirs alone. */
-const ALONE: ReadonlySet<string> = new Set(['range', 'if-none-match', 'if-modified-since']);
+/**
+ * What a header means for sharing. A letter: it decides what a read gets, so two reads that differ in it are not equal.
+ * `alone`: the read wants an answer that is its alone. `connection`: alone when it names other headers.
+ */
+const MEANING: ReadonlyMap<string, string> = new Map([
+  ['accept', 'a'],
+  ['accept-encoding', 'e'],
+  ['accept-language', 'l'],
+  ['prefer', 'p'],
+  ['range', 'alone'],
+  ['if-none-match', 'alone'],
+  ['if-modified-since', 'alone'],
+  ['connection', 'connection'],
+]);
 
-const counted = (text: string): string => `${text.length}:${text}`;
+/** Bounded: meanings by the spelling that callers use, so that one look is enough. */
+const spelling = new Map<string, string>();
+
+function meaningOf(name: string): string {
+  let meaning = spelling.get(name);
+  if (meaning === undefined) {
+    meaning = MEANING.get(name.toLowerCase()) ?? '';
+    if (spelling.size < 256) spelling.set(name, meaning);
+  }
+  return meaning;
+}
 
 /** A Connection header that names other headers changes what is sent; the usual two do not. */
-const isPlainConnection = (value: string): boolean => /^(?:keep-alive|close)$/i.test(value);
+const isPlainConnection = (value: string): boolean => value === 'keep-alive' || /^(?:keep-alive|close)$/i.test(value);
 
 /** The decisive headers in their order, or null when the read goes alone. */
 function fieldsOf(raw: readonly string[]): string | null {
   let fields = '';
   for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = lowerCase(raw[at] ?? '');
-    if (DECISIVE.has(name)) fields += counted(name) + counted(raw[at + 1] ?? '');
-    else if (ALONE.has(name) || (name === 'connection' && !isPlainConnection(raw[at + 1] ?? ''))) return null;
+    const meaning = meaningOf(raw[at] ?? '');
+    if (meaning === '') continue;
+    const value = raw[at + 1] ?? '';
+    if (meaning.length === 1) fields += `${meaning}${value.length}:${value}`;
+    else if (meaning === 'alone' || !isPlainConnection(value)) return null;
   }
   return fields;
 }
@@ -31,6 +52,7 @@ export function shareKeyOf(call: UpstreamCall, shared: readonly string[], epoch:
   if (call.method !== 'GET' || call.body.kind !== 'none') return null;
   const fields = fieldsOf(call.rawHeaders);
   if (fields === null) return null;
-  const who = shared.includes(call.target) ? '*' : counted(call.account);
-  return counted(call.queue) + counted(epoch) + who + counted(call.target) + fields;
+  const { queue, account, target } = call;
+  const who = shared.includes(target) ? '*' : `${account.length}:${account}`;
+  return `${queue.length}:${queue}${epoch.length}:${epoch}${who}${target.length}:${target}${fields}`;
 }
