@@ -73,8 +73,8 @@ function announce(config: Config, report: ReportHandle): void {
 
 /** Ends the parts in the order that lets each still use what it needs. */
 async function disposeParts(parts: Parts): Promise<void> {
-  const { broker, sources, limiter, tokens, sessions, bearers, providers, upstream, kv } = parts;
-  for (const part of [broker, sources, limiter, tokens, sessions, bearers, providers, upstream, kv])
+  const { broker, sources, limiter, turns, tokens, sessions, bearers, providers, upstream, kv } = parts;
+  for (const part of [broker, sources, limiter, turns, tokens, sessions, bearers, providers, upstream, kv])
     await part[Symbol.asyncDispose]();
 }
 

@@ -21,6 +21,8 @@ export interface Steps {
   readonly exchangeToken: Step;
   readonly servePage: Step;
   readonly serveVendorPage: Step;
+  readonly ownJob: Step;
+  readonly submitJob: Step;
   readonly forward: Step;
   readonly refuse: Step;
 }
@@ -49,6 +51,8 @@ export const ROAD: readonly (readonly [keyof Steps, string])[] = [
   ['servePage', '           L C U O    '],
   ['serveVendorPage', '             V  '],
   ['refuse', '                        N'],
+  ['ownJob', '          P              '],
+  ['submitJob', '       P              '],
   ['forward', '         P              '],
 ];
 

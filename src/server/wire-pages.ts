@@ -7,12 +7,14 @@ import {
   type WebRoute,
 } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
+import type { Origins } from '../jobs/index.ts';
 import type { WebRequest } from '../kernel/index.ts';
 import type { Limiter } from '../limits/index.ts';
 import { createPortal } from '../portal/index.ts';
 import type { Broker, Enrolments } from '../tokens/index.ts';
 import { createAccountStates } from './account-states.ts';
 import type { CookieJar } from './cookies.ts';
+import { createJobRoutes } from './job-routes.ts';
 import type { ErrorPage } from './pipeline.ts';
 import { vendorRoute } from './steps/serve-vendor-page.ts';
 import { writeWebAnswer } from './web-answer.ts';
@@ -25,6 +27,7 @@ export interface PagesOptions extends SignInOptions, SignIn {
   readonly limiter: Limiter;
   readonly broker: Broker;
   readonly enrolments: Enrolments;
+  readonly origins: Origins;
   readonly jar: CookieJar;
   readonly secure: boolean;
 }
@@ -62,6 +65,7 @@ export function wirePages(options: PagesOptions): Pages {
     ...createSignInRoutes({ ...options, sessions, providers, config, pages: portal.signInPages }),
     ...portal.routes,
     ...createOAuthRoutes({ config, clock, devices, tokens, publicUrl }),
+    ...createJobRoutes(options.origins),
     vendorRoute(() => config().docs.vendorPages),
   ];
   return {

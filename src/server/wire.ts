@@ -4,8 +4,16 @@ import { createRouteTable, type RouteTable } from '../access/index.ts';
 import { type AccessTokens, createAccessTokens, createTokenEndpoint, type People } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { createIdentityRules, type IdentityRules } from '../identity/index.ts';
+import {
+  createOrigins,
+  createOwnership,
+  createSubmissions,
+  type Origins,
+  type Ownership,
+  type Submissions,
+} from '../jobs/index.ts';
 import { type Clock, GatewayError, type Identity } from '../kernel/index.ts';
-import { createLimiter, type Limiter } from '../limits/index.ts';
+import { createLimiter, createTurns, type Limiter, type Turns } from '../limits/index.ts';
 import type { ReportHandle } from '../observe/index.ts';
 import {
   createLeases,
@@ -24,9 +32,16 @@ import {
   type Enrolments,
   type Sources,
 } from '../tokens/index.ts';
-import { createUpstream, type UpstreamHandle } from '../upstream/index.ts';
+import {
+  type Carrier,
+  type CoalesceConfig,
+  createCarrier,
+  createUpstream,
+  type UpstreamHandle,
+} from '../upstream/index.ts';
 import { type CallerAddress, createCallerAddress } from './caller-address.ts';
 import { type CookieJar, createCookieJar } from './cookies.ts';
+import { createGate } from './gate.ts';
 import { createPassthrough } from './passthrough.ts';
 import type { Steps } from './pipeline.ts';
 import { createAttemptGuard, createAuthenticate } from './steps/authenticate.ts';
@@ -41,11 +56,13 @@ import { createForward } from './steps/forward.ts';
 import { createLimitAddress } from './steps/limit-address.ts';
 import { createLimitIdentity } from './steps/limit-identity.ts';
 import { createMeetVisitor, createSessionOf } from './steps/meet-visitor.ts';
+import { createOwnJob } from './steps/own-job.ts';
 import { createReadForm } from './steps/read-form.ts';
 import { refuse } from './steps/refuse.ts';
 import { createSecureHeaders } from './steps/secure-headers.ts';
 import { createServePage } from './steps/serve-page.ts';
 import { createServeVendorPage } from './steps/serve-vendor-page.ts';
+import { createSubmitJob } from './steps/submit-job.ts';
 import { type CarryPage, createVendorPages } from './vendor-pages.ts';
 import { type Pages, wirePages } from './wire-pages.ts';
 import { type SignIn, wirePeople, wireSignIn } from './wire-sign-in.ts';
@@ -77,6 +94,11 @@ export interface Parts extends SignIn {
   readonly tokens: AccessTokens;
   readonly limiter: Limiter;
   readonly enrolments: Enrolments;
+  readonly turns: Turns;
+  readonly carrier: Carrier;
+  readonly origins: Origins;
+  readonly submissions: Submissions;
+  readonly ownership: Ownership;
   readonly pages: Pages;
   readonly steps: Steps;
 }
@@ -162,6 +184,25 @@ function wireUpstream(options: WireOptions, kv: KeyValue, sealer: Sealer, replic
   return { upstream, sources, broker, enrolments };
 }
 
+/** What protects vovserver, and makes submissions safe. */
+function wireGuards(options: WireOptions, kv: KeyValue, sealer: Sealer, upstream: UpstreamHandle, replicaId: string) {
+  const { decided, report, clock, random } = options;
+  const config = (): Config => decided().config;
+  const { tokenKey: hashKey } = config().secrets;
+  const replicas = (): number => config().replicas;
+  const turns = createTurns({ config: () => config().limits, kv, replicas, clock, random, report, replicaId });
+  const settings = (queue: string): CoalesceConfig => {
+    const found = config().queues.find(({ name }) => name === queue);
+    if (found === undefined) throw new GatewayError('GW_INTERNAL', 'This queue is not configured.');
+    return found.coalesce;
+  };
+  const carrier = createCarrier({ upstream, gate: createGate(turns), settings, clock, report });
+  const origins = createOrigins({ kv, sealer, hashKey, config, clock, report });
+  const submissions = createSubmissions({ kv, sealer, hashKey, config, origins, clock, report });
+  const ownership = createOwnership({ origins, clock });
+  return { turns, carrier, origins, submissions, ownership };
+}
+
 /** The vendor's token endpoint. */
 function wireTokenEndpoint(options: WireOptions, tokens: AccessTokens, upstream: UpstreamHandle, broker: Broker) {
   const { decided, clock } = options;
@@ -184,6 +225,7 @@ type Known = Omit<Parts, 'steps' | 'pages'> & { readonly jar: CookieJar; readonl
 function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): Steps {
   const { decided, report, clock } = options;
   const { tokens, limiter, upstream, broker, sessions, bearers, jar, secure } = parts;
+  const { carrier, submissions, ownership } = parts;
   const config = (): Config => decided().config;
   const limits = () => config().server.limits;
   const guard = createAttemptGuard(limiter, report);
@@ -214,7 +256,9 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     servePage: createServePage(jar, config),
     serveVendorPage: createServeVendorPage(vendorPages, jar),
     refuse,
-    forward: createForward(upstream, broker),
+    ownJob: createOwnJob(ownership, carrier, broker),
+    submitJob: createSubmitJob(submissions, upstream, carrier, broker, clock.now),
+    forward: createForward(carrier, broker),
   };
 }
 
@@ -240,7 +284,8 @@ export function wire(options: WireOptions): Parts {
     clock,
     replicaId,
   });
-  const known = { ...toVovserver, ...signIn, kv, tokens, limiter, jar, secure };
+  const guards = wireGuards(options, kv, sealer, toVovserver.upstream, replicaId);
+  const known = { ...toVovserver, ...signIn, ...guards, kv, tokens, limiter, jar, secure };
   const pages = wirePages({ ...known, decided, sealer, clock, report, version: options.version });
   const vendorPages = createVendorPages({ upstream: toVovserver.upstream, publicUrl: () => publicUrl, report, clock });
   return { ...known, pages, steps: wireSteps(options, known, vendorPages) };

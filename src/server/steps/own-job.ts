@@ -1,0 +1,22 @@
+import type { Ownership } from '../../jobs/index.ts';
+import type { Broker } from '../../tokens/index.ts';
+import type { Carrier } from '../../upstream/index.ts';
+import { createJobWay } from '../job-way.ts';
+import type { Step } from '../scope.ts';
+import { upstreamCall } from '../upstream-call.ts';
+
+const JOB = /^\/api\/v3\/jobs\/([^/]+)\/?$/;
+
+/** Refuses to control a job of somebody else; vovserver itself lets users rerun the jobs of others. */
+export function createOwnJob(ownership: Ownership, carrier: Carrier, broker: Broker): Step {
+  return (scope) => {
+    const { route, account, caller, path } = scope;
+    if (route?.class !== 'control' || account === null || caller === null) return;
+    const jobId = JOB.exec(path)?.[1];
+    const call = upstreamCall(scope);
+    if (jobId === undefined || call === null) return;
+    const { queue, name, shared } = account;
+    const way = createJobWay(carrier, broker, call, account);
+    return ownership.check({ queue, account: name, shared, identity: caller.identity, jobId }, way);
+  };
+}

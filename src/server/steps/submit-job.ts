@@ -1,0 +1,62 @@
+import type { ServerResponse } from 'node:http';
+import { type Answer, readIdempotencyKey, type Submission, type Submissions } from '../../jobs/index.ts';
+import { GatewayError } from '../../kernel/index.ts';
+import type { Broker } from '../../tokens/index.ts';
+import type { Carrier, Upstream } from '../../upstream/index.ts';
+import { createJobWay } from '../job-way.ts';
+import type { Scope, Step } from '../scope.ts';
+import { upstreamCall } from '../upstream-call.ts';
+
+/** Writes a whole answer with the caller's own head. Gives the bytes of its body. */
+function writeWhole(res: ServerResponse, head: readonly string[], { status, headers, body }: Answer): number {
+  res.writeHead(status, [...head, ...headers, 'Content-Length', String(body.length)]);
+  res.end(body);
+  return body.length;
+}
+
+function bytesOf({ body }: Scope): Buffer {
+  if (body.kind === 'bytes') return body.bytes;
+  if (body.kind === 'none') return Buffer.alloc(0);
+  throw new GatewayError('GW_BODY_TOO_LARGE', 'A submission may have 1048576 bytes.');
+}
+
+function submissionOf(scope: Scope, epoch: string): Submission | null {
+  const { req, meta, account, caller } = scope;
+  if (account === null || caller === null) return null;
+  return {
+    queue: account.queue,
+    epoch,
+    account: account.name,
+    identity: caller.identity,
+    tokenId: caller.tokenId,
+    tokenLabel: caller.tokenLabel,
+    address: meta.address,
+    requestId: meta.requestId,
+    method: meta.method,
+    target: meta.target,
+    contentType: req.headers['content-type'] ?? '',
+    body: bytesOf(scope),
+    key: readIdempotencyKey(req.rawHeaders),
+  };
+}
+
+/** Carries a submission, at most once, and remembers whose job it is. Other calls are left to `forward`. */
+export function createSubmitJob(
+  submissions: Submissions,
+  upstream: Pick<Upstream, 'epoch'>,
+  carrier: Carrier,
+  broker: Broker,
+  now: () => number,
+): Step {
+  return async (scope) => {
+    if (scope.route?.class !== 'submit' || scope.account === null) return;
+    const call = upstreamCall(scope);
+    const submission = submissionOf(scope, upstream.epoch(scope.account.queue));
+    if (call === null || submission === null) return;
+    const startedAt = now();
+    const answer = await submissions.submit(submission, createJobWay(carrier, broker, call, scope.account));
+    const bytesOut = writeWhole(scope.res, scope.head, answer);
+    const seconds = (now() - startedAt) / 1000;
+    scope.result = { status: answer.status, bytesOut, seconds, renewed: false, complete: true };
+  };
+}
