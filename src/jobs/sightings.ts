@@ -22,7 +22,8 @@ interface Sighting {
 export function createSightings(write: (queue: string, jobId: string, status: string) => Promise<void>): Sightings {
   const last = new Map<string, string>();
   const waiting = new Map<string, Sighting>();
-  let running = 0;
+  /** A job whose state is being written: its next one waits, or it would be lost against this one. */
+  const running = new Set<string>();
 
   const remember = (key: string, status: string): void => {
     last.delete(key);
@@ -36,13 +37,14 @@ export function createSightings(write: (queue: string, jobId: string, status: st
 
   const next = (): void => {
     for (const [key, sighting] of waiting) {
-      if (running >= AT_ONCE) return;
+      if (running.size >= AT_ONCE) return;
+      if (running.has(key)) continue;
       waiting.delete(key);
-      running += 1;
+      running.add(key);
       void write(sighting.queue, sighting.jobId, sighting.status)
         .catch(() => void last.delete(key))
         .finally(() => {
-          running -= 1;
+          running.delete(key);
           next();
         });
     }

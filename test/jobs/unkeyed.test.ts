@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Answer } from '../../src/jobs/index.ts';
+import { GatewayError } from '../../src/kernel/index.ts';
+import { BODY, createJobsWorld, DAY, type JobsWorld, type Replica, submissionOf } from './jobs-world.ts';
+import { createMortal } from './mortal.ts';
+
+const jobIdOf = ({ body }: Answer): number => JSON.parse(body.toString()).jobid;
+const submit = (world: JobsWorld, json: object = BODY, replica: Replica = world): Promise<Answer> =>
+  replica.submissions.submit(submissionOf({ key: null, json }), world.vovserver.way('alice'));
+const codeIs = (code: string) => (error: unknown) => error instanceof GatewayError && error.code === code;
+const SETTLED = 11_000;
+
+describe('a submission without a key', () => {
+  it('is never held back after a known success', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.refusesSameLogfile = false;
+    const [one, two] = [await submit(world), await submit(world)];
+    assert.notEqual(jobIdOf(one), jobIdOf(two));
+    assert.equal(world.vovserver.reads.length, 0);
+    assert.equal(world.vovserver.sent[0]?.toString(), JSON.stringify(BODY), 'it carries no mark');
+    assert.deepEqual(world.what, []);
+  });
+
+  it('is answered with its job when the answer was lost and the job can be found', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['lost-after'];
+    const answer = await submit(world);
+    assert.equal(jobIdOf(answer), world.vovserver.jobs[0]?.id);
+    assert.ok(answer.headers.includes('Idempotent-Replayed'));
+    assert.equal((await world.origins.find('test', String(jobIdOf(answer))))?.key, null);
+  });
+
+  it('is looked for when it repeats one with an unknown outcome, and adopted once only', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.refusesSameLogfile = false;
+    world.vovserver.reading = 'away';
+    world.vovserver.mishaps = ['lost-after'];
+    await assert.rejects(submit(world), codeIs('GW_OUTCOME_UNKNOWN'));
+    await assert.rejects(submit(world), codeIs('GW_OUTCOME_UNKNOWN'));
+    world.vovserver.reading = 'ok';
+    const answer = await submit(world);
+    assert.equal(jobIdOf(answer), world.vovserver.jobs[0]?.id);
+    assert.equal(world.vovserver.jobs.length, 1);
+    assert.notEqual(jobIdOf(await submit(world)), jobIdOf(answer), 'the next one is meant anew');
+    assert.deepEqual(world.what, ['unknown', 'unknown', 'adopted']);
+  });
+
+  it('is sent when the one that it repeats is provably absent', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['lost-late', 'none'];
+    await assert.rejects(submit(world), codeIs('GW_OUTCOME_UNKNOWN'));
+    await assert.rejects(submit(world), codeIs('GW_OUTCOME_UNKNOWN'), 'not before all has settled');
+    assert.equal(world.vovserver.sent.length, 1);
+    await world.clock.advance(SETTLED);
+    assert.equal(jobIdOf(await submit(world)), world.vovserver.jobs[0]?.id);
+    assert.equal(world.vovserver.sent.length, 1, 'it had come late');
+
+    world.vovserver.jobs.length = 0;
+    world.vovserver.mishaps = ['lost-before', 'none'];
+    await assert.rejects(submit(world), codeIs('GW_OUTCOME_UNKNOWN'));
+    await world.clock.advance(SETTLED);
+    await submit(world);
+    assert.equal(world.vovserver.jobs.length, 1);
+  });
+
+  it('goes its own way with another command, log file or directory, and after implicitKeyLife', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['lost-before'];
+    await assert.rejects(submit(world), codeIs('GW_OUTCOME_UNKNOWN'));
+    const reads = world.vovserver.reads.length;
+    world.vovserver.refusesSameLogfile = false;
+    for (const change of [{ command: 'other' }, { logfile: 'L2' }, { rundir: '/proj/b' }]) {
+      await submit(world, { ...BODY, ...change });
+    }
+    await world.clock.advance(DAY + 1);
+    await submit(world);
+    assert.equal(world.vovserver.reads.length, reads);
+  });
+
+  it('is sent as it is when implicit keys are switched off', async () => {
+    await using world = createJobsWorld({ implicitKeyLife: 0 });
+    world.vovserver.mishaps = ['lost-after', 'none'];
+    world.vovserver.refusesSameLogfile = false;
+    await assert.rejects(submit(world), codeIs('GW_OUTCOME_UNKNOWN'));
+    await submit(world);
+    assert.equal(world.vovserver.jobs.length, 2);
+  });
+
+  it('passes while the store is away, and says so', async () => {
+    await using world = createJobsWorld();
+    const mortal = createMortal(world.kv);
+    const replica = world.join(mortal.kv);
+    mortal.loseStore(1, 50, false);
+    const answer = await submit(world, BODY, replica);
+    assert.equal(answer.headers[answer.headers.indexOf('Idempotency-Status') + 1], 'unavailable');
+    assert.equal(world.vovserver.jobs.length, 1);
+    assert.match(replica.log.join('\n'), /who submitted a job is in this line only .*job 45080/);
+    world.vovserver.mishaps = ['lost-before'];
+    await assert.rejects(submit(world, { ...BODY, logfile: 'L2' }, replica), codeIs('GW_OUTCOME_UNKNOWN'));
+  });
+
+  it('gives back what vovserver says, errors too', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['refused', 'fails-before', 'not-sent'];
+    assert.equal((await submit(world)).status, 400);
+    assert.equal((await submit(world)).status, 500);
+    await assert.rejects(submit(world), codeIs('GW_SATURATED'));
+    assert.equal(world.vovserver.reads.length, 0);
+  });
+});
