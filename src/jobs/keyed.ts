@@ -44,7 +44,7 @@ export async function submitKeyed(
   const lease = await orRefuse(() => parts.leases.tryAcquire(`submission:${id}`, LEASE_MS));
   if (lease === null) return answerOfAnother(parts, submission, { id, fingerprint });
   await using held = lease;
-  return begin(parts, { submission, way, id, fingerprint, lease: held });
+  return await begin(parts, { submission, way, id, fingerprint, lease: held });
 }
 
 /** What is known while another request holds the submission. */

@@ -139,6 +139,6 @@ async function repeat(parts: Parts, work: NaturalWork, { stored, at, settledAt }
     throw outcomeUnknown(parts.clock, settledAt, false);
   }
   if (!(await parts.store.drop(work.id, stored).catch(() => false))) throw inProgress(false);
-  if (found.kind === 'one') return adopt(parts, work, lostOne, found.jobId);
-  return pass(parts, work.submission, work.way, work);
+  if (found.kind === 'one') return await adopt(parts, work, lostOne, found.jobId);
+  return await pass(parts, work.submission, work.way, work);
 }
