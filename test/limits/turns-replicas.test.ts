@@ -111,6 +111,34 @@ describe('turns of several replicas', () => {
     assert.deepEqual(sharesOf([one]), [4]);
   });
 
+  it('of one that stood still are an equal part at once when it goes on, before it asks the store', async () => {
+    await using world = await createTurnsWorld({ lanes: fixedLanes(8), replicas: 2 });
+    let tick = (): void => undefined;
+    const every = (_ms: number, fn: () => void): Disposable => {
+      tick = fn;
+      return { [Symbol.dispose]: () => undefined };
+    };
+    let stands = false;
+    const after = (ms: number, fn: () => void): Disposable => world.clock.after(ms, () => stands || fn());
+    const still = world.start('still', { clock: { ...world.clock, every, after } });
+    const [one, two] = world.all;
+    assert.ok(one !== undefined && two !== undefined);
+    for (const turns of [one, two]) watchAsk(turns, askFor({ lane: 'list' }));
+    await world.clock.advance(3000);
+    flood(still, 30);
+    tick();
+    await world.clock.advance(1500);
+    tick();
+    await world.clock.advance(1500);
+    assert.ok(laneOf(still).share > 2);
+    stands = true;
+    await world.clock.advance(6000);
+    stands = false;
+    tick();
+    assert.equal(laneOf(still).share, 2);
+    await world.clock.advance(0);
+  });
+
   it('are an equal part for the last known replicas while the store is away', async () => {
     await using world = await createTurnsWorld({ lanes: fixedLanes(8), replicas: 2 });
     const [one, two] = world.all;

@@ -60,6 +60,8 @@ export class Shares {
 
   /** One beat; to be called every second. */
   beat(): void {
+    // After a standstill of this process others may have taken its turns already.
+    if (this.#lastWritten !== null) this.#fallBack(false);
     this.#start(true);
   }
 
@@ -93,7 +95,7 @@ export class Shares {
       // One process: all of it is ours, without asking anybody.
       const { ledger, grants } = announce(this.#local, { ...this.#say(counts), ceiling: (limit) => limit });
       this.#local = ledger;
-      this.#apply(grants);
+      this.#apply(grants, counts);
     } else if (this.#beating !== null) this.#again = true;
     else {
       this.#beating = this.#exchange(counts).finally(() => {
@@ -118,10 +120,10 @@ export class Shares {
       if (!done) return;
       this.#member = true;
       this.#lastWritten = sentAt;
-      this.#apply(grants);
+      this.#apply(grants, counts);
     } catch {
       // The store's adapter reports that it is away.
-      this.#fallBack();
+      this.#fallBack(true);
     }
   }
 
@@ -172,17 +174,17 @@ export class Shares {
         bounds: { adaptive: lanes.mode === 'adaptive', start, most },
         sample: pool.sample(),
       });
-      if (counts) pool.demand = pool.inFlight + pool.line.size;
     }
     return { id: this.#id, counts, pools, lives: (id) => this.#lives(id), ceiling: (limit) => this.#ceiling(limit) };
   }
 
-  #apply(grants: ReadonlyMap<string, Grant>): void {
+  #apply(grants: ReadonlyMap<string, Grant>, counts: boolean): void {
     let missing = false;
     for (const pool of this.#options.pools()) {
       const grant = grants.get(keyOf(pool));
       if (grant === undefined) continue;
       const givesUp = grant.share < pool.share && pool.inFlight <= grant.share;
+      if (counts) pool.demand = pool.inFlight + pool.line.size;
       pool.limit = grant.limit;
       pool.setShare(grant.share);
       pool.observe(grant.window, grant.era);
@@ -194,17 +196,17 @@ export class Shares {
   }
 
   /** An equal part for each replica that was last known; grows to it only when all have surely shrunk to theirs. */
-  #fallBack(): void {
+  #fallBack(mayGrow: boolean): void {
     const now = this.#options.clock.now();
     const silent = this.#lastWritten === null ? Number.POSITIVE_INFINITY : now - this.#lastWritten;
     if (silent < ALONE_MS) return;
-    const mayGrow = silent >= LIFE_MS;
+    const grows = mayGrow && silent >= LIFE_MS;
     const replicas = Math.max(1, this.#replicas ?? this.#options.replicas());
     const { lanes } = this.#options.config();
     for (const pool of this.#options.pools()) {
       if (lanes.mode !== 'adaptive' || pool.limit === 0) pool.limit = lanes[pool.lane].concurrency;
       const part = Math.max(1, Math.floor(pool.limit / replicas));
-      pool.setShare(mayGrow ? part : Math.min(pool.share, part));
+      pool.setShare(grows ? part : Math.min(pool.share, part));
     }
     this.#options.onChange();
   }
