@@ -93,6 +93,15 @@ export interface Flows {
 export interface UsedOnce {
   /** True the first time within `lifeMs`, over all replicas and restarts. Throws GW_STORE_UNAVAILABLE. */
   first(kind: string, id: string, lifeMs: number): Promise<boolean>;
+  /**
+   * Does `work`, unless it was done before within `lifeMs`; false then. Work that fails, on any replica, is left to be done;
+   * of two at the same time both may do it. Throws what `work` throws, GW_STORE_UNAVAILABLE.
+   */
+  complete(kind: string, id: string, lifeMs: number, work: () => Promise<void>): Promise<boolean>;
+  /** Notes a short text that is no secret, for all replicas. Throws GW_STORE_UNAVAILABLE. */
+  note(kind: string, id: string, text: string, lifeMs: number): Promise<void>;
+  /** What was noted last within its life, or null. Throws GW_STORE_UNAVAILABLE. */
+  noted(kind: string, id: string): Promise<string | null>;
 }
 
 /** A session of a browser. */

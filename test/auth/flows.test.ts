@@ -254,6 +254,43 @@ describe('what was used once', () => {
     for (const life of [0.5, 0, -MINUTE]) assert.equal(await once.first('jti', String(life), life), true);
   });
 
+  it('is left to be done until it was done, on any replica', async () => {
+    const clock = createManualClock();
+    const store = watch(createMemoryKeyValue({ clock }));
+    const hashKey = newKey();
+    const [one, two] = [createUsedOnce({ kv: store, hashKey }), createUsedOnce({ kv: store, hashKey })];
+    const done: string[] = [];
+    const fails = (): Promise<void> => Promise.reject(new Error('not yet'));
+    await assert.rejects(one.complete('logout', 'x', MINUTE, fails), /not yet/);
+    // Done, but the store went away before it could be noted: done again.
+    const away = one.complete('logout', 'x', MINUTE, async () => {
+      done.push('first');
+      store.away = true;
+    });
+    await assert.rejects(away, { code: 'GW_STORE_UNAVAILABLE' });
+    store.away = false;
+    const again = async (): Promise<void> => void done.push('again');
+    assert.equal(await two.complete('logout', 'x', MINUTE, again), true);
+    assert.equal(await one.complete('logout', 'x', MINUTE, again), false);
+    assert.equal(await one.complete('logout', 'y', MINUTE, again), true);
+    assert.deepEqual(done, ['first', 'again', 'again']);
+    await clock.advance(MINUTE);
+    assert.equal(await one.complete('logout', 'x', MINUTE, again), true);
+  });
+
+  it('notes a text for all replicas while it lives', async () => {
+    const clock = createManualClock();
+    const kv = createMemoryKeyValue({ clock });
+    const hashKey = newKey();
+    const [one, two] = [createUsedOnce({ kv, hashKey }), createUsedOnce({ kv, hashKey })];
+    assert.equal(await two.noted('ended', 'x'), null);
+    await one.note('ended', 'x', '17', MINUTE);
+    await one.note('ended', 'x', '18', 2 * MINUTE);
+    assert.deepEqual([await two.noted('ended', 'x'), await two.noted('ended', 'y')], ['18', null]);
+    await clock.advance(2 * MINUTE);
+    assert.equal(await two.noted('ended', 'x'), null);
+  });
+
   it('is refused and not waved through while the store is away', async () => {
     const store = watch(createMemoryKeyValue({ clock: createManualClock() }));
     store.away = true;

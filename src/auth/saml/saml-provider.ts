@@ -7,6 +7,7 @@ import type { Flow, Flows, Provider, SendAway, SignedIn, UsedOnce } from '../sig
 import { signInFailed } from '../sign-in-failed.ts';
 import type { AssertionFacts } from './assertion.ts';
 import { NAME_ID } from './attributes.ts';
+import { checkNotEnded } from './ended-sessions.ts';
 import { checkEnvelope } from './envelope.ts';
 import { SamlFault, UnknownSigner } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
@@ -192,6 +193,7 @@ async function finish(parts: Parts, request: WebRequest): Promise<SignedIn> {
     authnContext: config.authnContext,
     authenticatedSince: config.forceAuthn && flow !== null ? Number(flow.facts.startedAt) : null,
   });
+  await checkNotEnded(options.usedOnce, config.name, facts);
   await useOnce(options, idp, facts);
   return signedIn(config, idp, facts, flow?.returnTo ?? HOME);
 }
