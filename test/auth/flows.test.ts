@@ -6,7 +6,7 @@ import { createMemoryKeyValue, createRedisKeyValue, createSealer, type KeyValue 
 import { createManualClock } from '../world/manual-clock.ts';
 import { startRedis } from '../world/redis.ts';
 import { refusalOf, watch } from './auth-world.ts';
-import { MINUTE, newKey, sessionsConfig, webRequest } from './sessions-world.ts';
+import { ALICE, createSessionsWorld, MINUTE, newKey, sessionsConfig, signedIn, webRequest } from './sessions-world.ts';
 
 const FLOW: Flow = { provider: 'corp', returnTo: '/ui/tokens', facts: { nonce: 'n-1', verifier: 'v-1' } };
 
@@ -87,6 +87,14 @@ describe('a sign-in under way', () => {
     assert.equal(await store.get(keys[0] ?? ''), '1');
     await clock.advance(15 * MINUTE);
     assert.equal(await store.get(keys[0] ?? ''), null);
+  });
+
+  it('remembers which session its browser had, by public id', async () => {
+    await using sessions = createSessionsWorld();
+    const { cookie, session } = await sessions.first.open(webRequest(), signedIn(ALICE), ALICE);
+    const { first } = createFlowsWorld();
+    const { state, cookie: flow } = await first.start(webRequest({ session: cookie }), FLOW);
+    assert.deepEqual(await first.take(webRequest({ flow }), state, 'corp'), { ...FLOW, session: session.id });
   });
 
   it('fits into a RelayState of 80 bytes (SAML 2.0 Bindings, 3.4.3)', async () => {

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { createVerifier, type Verifier } from '../../src/auth/saml/verifier.ts';
 import { GatewayError, systemClock } from '../../src/kernel/index.ts';
 import { ASSERTION, IDP, MORE, metadataXml, type ResponseShape, SIGNATURE } from './saml-idp.ts';
-import { ACS, createSamlWorld, failsWith, KEYS, posted, SP } from './saml-world.ts';
+import { ACS, createSamlWorld, failsWith, inflated, KEYS, posted, SP } from './saml-world.ts';
 import { webRequest } from './sessions-world.ts';
 
 describe('a SAML sign-in', () => {
@@ -72,6 +72,21 @@ describe('a SAML sign-in', () => {
     assert.match(xml, /Comparison="exact"><saml:AuthnContextClassRef[^>]*>urn:mfa</);
     const { xml: plain } = await world.begin(world.replica());
     assert.doesNotMatch(plain, /ForceAuthn|RequestedAuthnContext|Format=/);
+  });
+
+  it('says which session the browser had, though its POST does not carry it', async () => {
+    await using world = await createSamlWorld();
+    const provider = world.replica();
+    const session = `${'A'.repeat(22)}.${'A'.repeat(43)}`;
+    const away = await provider.begin(webRequest({ session }), '/ui/');
+    assert.ok(away.kind === 'redirect');
+    const xml = inflated(new URL(away.location).searchParams.get('SAMLRequest') ?? '');
+    const begun = { ...away.flow, xml, location: '', requestId: / ID="([^"]+)"/.exec(xml)?.[1] ?? '' };
+    const { before } = await world.finish(provider, begun, world.respond(begun));
+    assert.match(before ?? '', /^[A-Za-z0-9_-]{22}$/);
+    assert.notEqual(before, 'A'.repeat(22), 'not the cookie’s own half');
+    const without = await world.begin(provider);
+    assert.equal((await world.finish(provider, without, world.respond(without))).before, undefined);
   });
 
   it('may be finished on another replica', async () => {

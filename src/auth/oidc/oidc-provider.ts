@@ -85,7 +85,7 @@ export function createOidcProvider(options: OidcProviderOptions): Provider {
         const leg = { ...legOf, configuration: conf, nonce: remembered.nonce, params };
         const check = (tokens: TokenEndpointResponse) => verify(tokens, remembered.nonce);
         const vouched = await takeBack({ ...leg, verify: check }, remembered, state);
-        return signedIn(config, vouched, flow.returnTo);
+        return signedIn(config, vouched, flow);
       }),
     async logout(session) {
       const metadata = await discovery.get().catch(() => null);
@@ -138,12 +138,12 @@ function rememberedIn(flow: Flow): Remembered {
   return { codeVerifier, nonce };
 }
 
-function signedIn(config: OidcConfig, { idToken, claims }: Vouched, returnTo: string): SignedIn {
+function signedIn(config: OidcConfig, { idToken, claims }: Vouched, { returnTo, session }: Flow): SignedIn {
   const { sub, sid } = claims;
   const keys = [sessionKey.sub(sub), ...(typeof sid === 'string' && sid !== '' ? [sessionKey.sid(sid)] : [])];
   const providerSession: ProviderSession = { keys, hint: idToken.length > MAX_HINT ? '' : idToken };
   const assertion = { provider: config.name, issuer: config.issuer, attributes: attributesOf(claims) };
-  return { assertion, providerSession, returnTo, until: null };
+  return { assertion, providerSession, returnTo, until: null, ...(session === undefined ? {} : { before: session }) };
 }
 
 type Check = (request: WebRequest) => Promise<LogoutToken>;

@@ -111,14 +111,15 @@ async function useOnce({ usedOnce, clock, config }: SamlProviderOptions, idp: Id
   if (!(await usedOnce.first(`saml:${config.name}`, id, life))) throw new SamlFault('an assertion twice');
 }
 
-function signedIn(config: SamlConfig, idp: IdpMetadata, facts: AssertionFacts, returnTo: string): SignedIn {
+function signedIn(config: SamlConfig, idp: IdpMetadata, facts: AssertionFacts, flow: Flow | null): SignedIn {
   const { nameId, sessionIndex, attributes, until } = facts;
   const values = [...attributes, ...(nameId === null ? [] : [[NAME_ID, [nameId.value]] as const])];
   return {
     assertion: { provider: config.name, issuer: idp.entityId, attributes: Object.fromEntries(values) },
     providerSession: providerSession(nameId, sessionIndex),
-    returnTo,
+    returnTo: flow?.returnTo ?? HOME,
     until,
+    ...(flow?.session === undefined ? {} : { before: flow.session }),
   };
 }
 
@@ -195,7 +196,7 @@ async function finish(parts: Parts, request: WebRequest): Promise<SignedIn> {
   });
   await checkNotEnded(options.usedOnce, config.name, facts);
   await useOnce(options, idp, facts);
-  return signedIn(config, idp, facts, flow?.returnTo ?? HOME);
+  return signedIn(config, idp, facts, flow);
 }
 
 /** A SAML 2.0 identity provider. Throws TlsFileError when the gateway's key files cannot be used. */
