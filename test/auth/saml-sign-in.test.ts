@@ -358,6 +358,53 @@ describe('what a SAML response must say', () => {
   });
 });
 
+describe('a NameID that is the subject', () => {
+  const PERSISTENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent';
+  const UNSPECIFIED = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified';
+  type Changes = NonNullable<Parameters<Awaited<ReturnType<typeof createSamlWorld>>['replica']>[0]>;
+
+  /** A sign-in whose NameID has these attributes; gives why not, or null. */
+  async function signIn(config: Changes, attributes: string): Promise<string | null> {
+    await using world = await createSamlWorld();
+    const provider = world.replica(config);
+    const begun = await world.begin(provider);
+    const assertion = (xml: string): string => xml.replace(/<saml:NameID[^>]*>/, `<saml:NameID${attributes}>`);
+    try {
+      await world.finish(provider, begun, world.respond(begun, { assertion }));
+      return null;
+    } catch (error) {
+      assert.ok(error instanceof GatewayError && error.code === 'GW_SIGN_IN_FAILED');
+      return error.internal ?? '';
+    }
+  }
+
+  it('has the format that was asked for', async () => {
+    const asks = { nameIdFormat: PERSISTENT };
+    const other = 'NameID has another Format than asked for';
+    assert.equal(await signIn(asks, ` Format="${PERSISTENT}"`), null);
+    assert.equal(await signIn(asks, ` Format="${PERSISTENT.replace('persistent', 'transient')}"`), other);
+    assert.equal(await signIn(asks, ` Format="${UNSPECIFIED}"`), other);
+    assert.equal(await signIn(asks, ''), other);
+  });
+
+  it('has any format when none was asked for, or it was left to the provider', async () => {
+    for (const config of [{}, { nameIdFormat: UNSPECIFIED }])
+      for (const attributes of ['', ` Format="${PERSISTENT}"`]) assert.equal(await signIn(config, attributes), null);
+  });
+
+  it('is one of the provider’s names, and for this gateway', async () => {
+    assert.equal(await signIn({}, ` NameQualifier="${IDP}" SPNameQualifier="${SP}"`), null);
+    assert.equal(await signIn({}, ' NameQualifier="https://other.example"'), 'NameID has another NameQualifier');
+    assert.equal(await signIn({}, ' NameQualifier=""'), 'NameID has another NameQualifier');
+    assert.equal(await signIn({}, ` SPNameQualifier="${SP}/"`), 'NameID has another SPNameQualifier');
+  });
+
+  it('may be anything when an attribute is the subject', async () => {
+    const config = { subject: 'uid', nameIdFormat: PERSISTENT };
+    assert.equal(await signIn(config, ' Format="x" NameQualifier="y" SPNameQualifier="z"'), null);
+  });
+});
+
 describe('a gateway that checks all the sign-ins it can', () => {
   /** A verifier that has no place while `full`, and counts who got one. */
   function crowded() {

@@ -18,6 +18,7 @@ import { newId } from './logout-messages.ts';
 import { KIND, type Message, oneValue, readPosted } from './message.ts';
 import { fetchMetadata } from './metadata-fetch.ts';
 import { createMetadataSource, type MetadataSource } from './metadata-source.ts';
+import { checkScope } from './name-id.ts';
 import { createOwnSide } from './own-side.ts';
 import { checkShape, claimedRequest, readResponse, verifyResponse } from './response.ts';
 import { providerSession } from './session-keys.ts';
@@ -194,6 +195,8 @@ async function finish(parts: Parts, request: WebRequest): Promise<SignedIn> {
     authnContext: config.authnContext,
     authenticatedSince: config.forceAuthn && flow !== null ? Number(flow.facts.startedAt) : null,
   });
+  if (config.subject === NAME_ID && facts.nameId !== null)
+    checkScope(facts.nameId, { format: config.nameIdFormat, provider: idp.entityId, own: parties.addresses.entityId });
   await checkNotEnded(options.usedOnce, config.name, facts);
   await useOnce(options, idp, facts);
   return signedIn(config, idp, facts, flow);
