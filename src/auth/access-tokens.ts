@@ -5,7 +5,7 @@ import type { Report } from '../observe/index.ts';
 import type { KeyValue, Sealer } from '../platform/index.ts';
 import { createInvalidation } from './invalidation.ts';
 import { createGrant, createIssue, MADE, toCaller } from './issue-token.ts';
-import { decideNewToken } from './new-token.ts';
+import { decideNewToken, tooManyTokens } from './new-token.ts';
 import type { AccessTokenInfo, AccessTokens, Caller } from './ports.ts';
 import { atStore, invalidToken, wrongLogin } from './refusals.ts';
 import type { People } from './sign-in.ts';
@@ -72,7 +72,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     },
     async create(wanted) {
       const { token, record } = issue(decideNewToken(wanted, config().accessTokens), MADE);
-      await atStore(store.add(record));
+      if (!(await atStore(store.add(record)))) throw tooManyTokens();
       tell('token_created', record);
       return { token, info: infoOf(record, null) };
     },
@@ -81,6 +81,14 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       return found
         .map(({ record, lastUsedAt }) => infoOf(record, lastUsedAt))
         .sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
+    },
+    async page(at, size, owner) {
+      const { found, pages, more } = await atStore(store.page(at, size, owner));
+      return { tokens: found.map(({ record, lastUsedAt }) => infoOf(record, lastUsedAt)), pages, more };
+    },
+    async find(id) {
+      const record = isTokenId(id) ? await atStore(store.read(id)) : null;
+      return record === null ? null : infoOf(record, await atStore(store.lastUsed(id)));
     },
     async revoke(id) {
       if (!isTokenId(id)) return false;
