@@ -69,16 +69,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   const idsOn = async (shelves: readonly string[]): Promise<string[]> =>
     (await askStore(Promise.all(shelves.map(store.ids)), AWAY)).flat();
   const use = createUse(store, clock, limits);
-  /** Subjects of the browser's sessions, by public id: that of its cookie, and that which it had when it began to sign in. */
-  const beforehand = async (request: WebRequest, { before }: SignedIn): Promise<Map<string, string>> => {
-    const found = new Map<string, string>();
-    const named = identify(request.cookies.get(SESSION_COOKIE), publicIdOf);
-    const own = named === null ? null : await askStore(store.open(named.id, named.cookie), AWAY);
-    if (named !== null && own !== null) found.set(named.id, own.part.subject);
-    const begun = before === undefined || found.has(before) ? null : await askStore(store.read(before), AWAY);
-    if (before !== undefined && begun !== null) found.set(before, begun.subject);
-    return found;
-  };
+  const beforehand = createBeforehand(store, publicIdOf);
 
   return {
     async open(request, signedIn, identity) {
@@ -120,6 +111,22 @@ export function createSessions(options: SessionsOptions): Sessions {
       return endAll(others, 'ended by owner');
     },
     [Symbol.asyncDispose]: () => invalidation[Symbol.asyncDispose](),
+  };
+}
+
+/** Subjects of a browser's sessions, by public id: that of its cookie, and that which it had when it began to sign in. */
+function createBeforehand(
+  store: SessionStore,
+  publicIdOf: (id: string) => string,
+): (request: WebRequest, signedIn: SignedIn) => Promise<ReadonlyMap<string, string>> {
+  return async (request, { before }) => {
+    const found = new Map<string, string>();
+    const named = identify(request.cookies.get(SESSION_COOKIE), publicIdOf);
+    const own = named === null ? null : await askStore(store.open(named.id, named.cookie), AWAY);
+    if (named !== null && own !== null) found.set(named.id, own.part.subject);
+    const begun = before === undefined || found.has(before) ? null : await askStore(store.read(before), AWAY);
+    if (before !== undefined && begun !== null) found.set(before, begun.subject);
+    return found;
   };
 }
 
