@@ -15,3 +15,4 @@ export type {
   UpstreamToken,
 } from './ports.ts';
 export { judgeError } from './queue-agent.ts';
+export { epochOf } from './queue-link.ts';
