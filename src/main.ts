@@ -12,7 +12,7 @@ const USAGE = `vovgw: a gateway in front of vovserver's REST API
   vovgw whoami  [--json]                             who the gateway takes you for
   vovgw token   print                                that token, for scripts
   vovgw pin     fetch URL                            what to put into a queue's tls section
-  vovgw binding list|remove USER                     whose user names are since the first sign-in (needs Redis)
+  vovgw binding list|remove USER|give USER SUBJECT   whose user names are since the first sign-in (needs Redis)
   vovgw who     JOBID [--queue Q] [--json]           who submitted a job, and with which token (needs Redis)
   vovgw explain user NAME|ASSERTION.json [--queue Q] which rule gives whom which vovserver account
   vovgw health  [--url URL] [--config FILE]          exit 0 when the gateway is ready

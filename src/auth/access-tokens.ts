@@ -5,7 +5,7 @@ import type { Report } from '../observe/index.ts';
 import type { KeyValue, Sealer } from '../platform/index.ts';
 import { createInvalidation } from './invalidation.ts';
 import { createGrant, createIssue, MADE, toCaller } from './issue-token.ts';
-import { decideNewToken } from './new-token.ts';
+import { decideNewToken, tooManyTokens } from './new-token.ts';
 import type { AccessTokenInfo, AccessTokens, Caller } from './ports.ts';
 import { atStore, invalidToken, wrongLogin } from './refusals.ts';
 import type { People } from './sign-in.ts';
@@ -72,16 +72,11 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     },
     async create(wanted) {
       const { token, record } = issue(decideNewToken(wanted, config().accessTokens), MADE);
-      await atStore(store.add(record));
+      if (!(await atStore(store.add(record)))) throw tooManyTokens();
       tell('token_created', record);
       return { token, info: infoOf(record, null) };
     },
-    async list(owner) {
-      const found = await atStore(store.list(owner));
-      return found
-        .map(({ record, lastUsedAt }) => infoOf(record, lastUsedAt))
-        .sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
-    },
+    ...createLists(store, infoOf),
     async revoke(id) {
       if (!isTokenId(id)) return false;
       const { existed, record } = await atStore(store.remove(id));
@@ -114,6 +109,29 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       return grant(wanted, identityOf(user), { parent: null, made: false, queue });
     },
     [Symbol.asyncDispose]: () => invalidation[Symbol.asyncDispose](),
+  };
+}
+
+/** What is shown of tokens; nothing of it uses one. */
+function createLists(
+  store: TokenStore,
+  infoOf: (record: TokenRecord, lastUsedAt: number | null) => AccessTokenInfo,
+): Pick<AccessTokens, 'list' | 'page' | 'find'> {
+  return {
+    async list(owner) {
+      const found = await atStore(store.list(owner));
+      return found
+        .map(({ record, lastUsedAt }) => infoOf(record, lastUsedAt))
+        .sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
+    },
+    async page(at, size, owner) {
+      const { found, pages, more } = await atStore(store.page(at, size, owner));
+      return { tokens: found.map(({ record, lastUsedAt }) => infoOf(record, lastUsedAt)), pages, more };
+    },
+    async find(id) {
+      const record = isTokenId(id) ? await atStore(store.read(id)) : null;
+      return record === null ? null : infoOf(record, await atStore(store.lastUsed(id)));
+    },
   };
 }
 

@@ -8,6 +8,7 @@ export { createOidcProvider, type OidcProviderOptions } from './oidc/oidc-provid
 export { createPeople, type PeopleOptions } from './people/people.ts';
 export type {
   AccessTokenInfo,
+  AccessTokenPage,
   AccessTokens,
   Caller,
   Granted,

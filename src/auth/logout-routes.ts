@@ -22,6 +22,8 @@ export interface LogoutRoutesOptions {
   readonly clock: Clock;
 }
 
+const NONE_HERE =
+  'no session here carries the name or session index of the message; it has ended, or names somebody else';
 /** Milliseconds that a provider may take to say where its logout is: the session here has ended already. */
 const PATIENCE = 3000;
 
@@ -84,7 +86,9 @@ async function takeLogout(
   const endSessions = async (keys: readonly string[]): Promise<void> => {
     const count = await sessions.endByProvider(provider.name, keys);
     const fields = { event: 'provider_logout', provider: provider.name, count, request_id: request.requestId };
-    report.log.info(fields, 'an identity provider ended sessions');
+    // A success all the same: what the provider asked for is so. Why there was none, only the log can tell.
+    if (count === 0) report.log.info({ ...fields, reason: NONE_HERE }, 'an identity provider ended no session here');
+    else report.log.info(fields, 'an identity provider ended sessions');
   };
   try {
     return (await provider.takeLogout(request, endSessions)).answer;

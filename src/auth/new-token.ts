@@ -2,6 +2,7 @@ import type { Config } from '../config/index.ts';
 import { userNameFault } from '../identity/index.ts';
 import { GatewayError, SCOPES, type TokenScope } from '../kernel/index.ts';
 import type { NewAccessToken } from './ports.ts';
+import { MADE_CAP } from './token-store.ts';
 
 /** Realm of those for whom the administrator vouches; no identity provider can have it. */
 const LOCAL = 'local:';
@@ -39,6 +40,13 @@ export function decideNewToken(wanted: NewAccessToken, lives: Config['accessToke
   }
   const scopes = SCOPES.filter((scope) => wanted.scopes.includes(scope));
   return { user: wanted.user, subject: isLocal ? null : subject, label: wanted.label, scopes, lifeMs };
+}
+
+/** GW_BAD_REQUEST for one who has as many tokens as one may have. */
+export function tooManyTokens(): GatewayError {
+  return refused(
+    `There are ${MADE_CAP} live access tokens of this person, the most that one may have: revoke those that are not used, or wait until they end`,
+  );
 }
 
 function refused(detail: string): GatewayError {

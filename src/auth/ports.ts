@@ -29,6 +29,15 @@ export interface AccessTokenInfo {
   readonly parent: string | null;
 }
 
+/** A page of a list of tokens. */
+export interface AccessTokenPage {
+  readonly tokens: readonly AccessTokenInfo[];
+  /** At least 1. */
+  readonly pages: number;
+  /** Derived tokens of these that are not listed. */
+  readonly more: number;
+}
+
 /** What a new access token needs. */
 export interface NewAccessToken {
   readonly user: string;
@@ -42,9 +51,14 @@ export interface NewAccessToken {
 
 /** Access tokens: shown once, stored as a keyed hash. */
 export interface AccessTokens extends AsyncDisposable {
+  /** Throws GW_BAD_REQUEST for a wish that cannot be met or a subject with 200 live tokens, GW_STORE_UNAVAILABLE. */
   create(wanted: NewAccessToken): Promise<{ readonly token: Secret; readonly info: AccessTokenInfo }>;
   /** All tokens, or those of one user name or of one person's subject. */
   list(owner?: string): Promise<AccessTokenInfo[]>;
+  /** A part of that list, from page 0: made tokens, the latest first, with their latest derived ones. Reads no other record. */
+  page(at: number, size: number, owner?: string): Promise<AccessTokenPage>;
+  /** The token with this public id; null when there is none. */
+  find(id: string): Promise<AccessTokenInfo | null>;
   /** Ends a token and what was derived from it, on all replicas within 1 s. False when there is none. */
   revoke(id: string): Promise<boolean>;
   /** The token that this text is, without using it; null when it is no valid token. Throws GW_STORE_UNAVAILABLE. */

@@ -4,7 +4,7 @@ import type { Report } from '../observe/index.ts';
 import { createLogoutRoutes, type LogoutRoutesOptions } from './logout-routes.ts';
 import { namedProvider, toAnswer } from './named-provider.ts';
 import type { Providers } from './providers.ts';
-import { toReturnTarget } from './sessions/return-target.ts';
+import { HOME, toReturnTarget } from './sessions/return-target.ts';
 import { FLOW_COOKIE, type People, type Provider, SESSION_COOKIE, type WebRoute } from './sign-in.ts';
 import { toRefusal } from './sign-in-refusal.ts';
 
@@ -46,6 +46,15 @@ function uncached(answer: WebAnswer): WebAnswer {
   return { ...answer, headers: { ...answer.headers, 'Cache-Control': 'no-store' } };
 }
 
+/**
+ * Whether another site sent the browser here (Fetch Metadata): with the person's session at the provider it could sign her
+ * in unasked, so that she is shown the sign-in page instead. What the person typed or kept as a bookmark is `none`.
+ */
+function isForeign({ raw }: WebRequest): boolean {
+  const site = raw.headers['sec-fetch-site'];
+  return site === 'cross-site' || site === 'same-site';
+}
+
 function beginRoute(type: Provider['type'], { providers, pages, config }: SignInRoutesOptions): WebRoute {
   return {
     method: 'GET',
@@ -54,7 +63,9 @@ function beginRoute(type: Provider['type'], { providers, pages, config }: SignIn
     needs: 'nothing',
     async handle(request) {
       const provider = namedProvider(providers, type, request);
-      const { flow, ...to } = await provider.begin(request, toReturnTarget(request.query.get('return')));
+      const returnTo = toReturnTarget(request.query.get('return'));
+      if (isForeign(request)) return { kind: 'redirect', location: `/login?return=${encodeURIComponent(returnTo)}` };
+      const { flow, ...to } = await provider.begin(request, returnTo);
       const maxAge = Math.ceil(config().signIn.flowLife / 1000);
       const cookie = { name: FLOW_COOKIE, value: flow.cookie, sameSite: 'none', maxAge } as const;
       return { ...toAnswer(to, pages), cookies: [cookie] };
@@ -106,12 +117,13 @@ async function finish(
 ): Promise<WebAnswer> {
   const signedIn = await provider.finish(request);
   const identity = await people.admit(signedIn.assertion);
-  const { cookie } = await sessions.open(request, signedIn, identity);
+  const { cookie, replacedOther } = await sessions.open(request, signedIn, identity);
   const { user, subject } = identity;
   report.signIn({ ...whereOf(provider, request), result: 'ok', user, subject });
   return {
     kind: 'redirect',
-    location: toReturnTarget(signedIn.returnTo),
+    // What somebody else was about to do is not gone on with.
+    location: replacedOther === true ? HOME : toReturnTarget(signedIn.returnTo),
     cookies: [{ name: SESSION_COOKIE, value: cookie, sameSite: 'lax', maxAge: null }],
   };
 }

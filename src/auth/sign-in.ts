@@ -26,6 +26,8 @@ export interface SignedIn {
   readonly returnTo: string;
   /** When the provider wants the session to end, milliseconds since the epoch; null: it does not say. */
   readonly until: number | null;
+  /** Public id of the session that this browser had when it began; see {@link Flow}. */
+  readonly before?: string;
 }
 
 /** What a single-logout message at the provider's logout endpoint led to. */
@@ -66,6 +68,8 @@ export interface Flow {
   readonly returnTo: string;
   /** What the protocol must find again: request id, nonce, code verifier, … */
   readonly facts: Readonly<Record<string, string>>;
+  /** Set by {@link Flows}: public id of the session that the browser had, since a cross-site POST does not carry its cookie. */
+  readonly session?: string;
 }
 
 /** A started flow: `state` travels through the provider (state, RelayState), `cookie` binds it to this browser. */
@@ -93,6 +97,15 @@ export interface Flows {
 export interface UsedOnce {
   /** True the first time within `lifeMs`, over all replicas and restarts. Throws GW_STORE_UNAVAILABLE. */
   first(kind: string, id: string, lifeMs: number): Promise<boolean>;
+  /**
+   * Does `work`, unless it was done before within `lifeMs`; false then. Work that fails, on any replica, is left to be done;
+   * of two at the same time both may do it. Throws what `work` throws, GW_STORE_UNAVAILABLE.
+   */
+  complete(kind: string, id: string, lifeMs: number, work: () => Promise<void>): Promise<boolean>;
+  /** Notes a short text that is no secret, for all replicas. Throws GW_STORE_UNAVAILABLE. */
+  note(kind: string, id: string, text: string, lifeMs: number): Promise<void>;
+  /** What was noted last within its life, or null. Throws GW_STORE_UNAVAILABLE. */
+  noted(kind: string, id: string): Promise<string | null>;
 }
 
 /** A session of a browser. */
@@ -123,12 +136,15 @@ export interface SessionInfo {
 
 /** Sessions of browsers: in the key-value store, sealed by the gateway's key and by the cookie's own secret. */
 export interface Sessions extends AsyncDisposable {
-  /** Opens one under a new id, ends the one that the request came with; the cookie goes to the browser. */
+  /**
+   * Opens one under a new id, ends those that the request came with and that its sign-in began with; the cookie goes to the
+   * browser. `replacedOther`: one of them was another subject's.
+   */
   open(
     request: WebRequest,
     signedIn: SignedIn,
     identity: Identity,
-  ): Promise<{ readonly cookie: string; readonly session: Session }>;
+  ): Promise<{ readonly cookie: string; readonly session: Session; readonly replacedOther?: boolean }>;
   /**
    * Synchronous while it was seen in the last second. Null for a cookie that opens nothing. With the store away: those seen
    * in the last 60 s, others GW_STORE_UNAVAILABLE.

@@ -1,24 +1,30 @@
 import { parseArgs } from 'node:util';
-import type { AccessTokens, Binding, People, Sessions } from '../auth/index.ts';
+import type { AccessTokens, Binding, People, Released, Sessions } from '../auth/index.ts';
 import { printable } from '../identity/index.ts';
 import { GatewayError, messageOf } from '../kernel/index.ts';
+import type { ForgetAccount } from '../tokens/index.ts';
 import { minute, table } from './table.ts';
 
 const USAGE = `vovgw binding list [--json] [--config FILE]
 vovgw binding remove USER [--json] [--config FILE]
+vovgw binding give USER SUBJECT [--json] [--config FILE]
 
 A user name and the vovserver accounts that the rules give it belong to the identity that first signed in with them; a second
-identity is refused. remove forgets whose they are: the access tokens of that person are revoked, their sessions end, and the
-next identity that signs in under the name has it.
+identity is refused. A person whom the identity provider renames keeps the former name too: list shows it as such.
+
+remove forgets whose they are: the access tokens of that person are revoked, their sessions end, the vovserver passwords that
+they enrolled are deleted, and the next identity that signs in under the name has it. Of a former name only the passwords go.
+give does the same and binds the name to SUBJECT (<realm>:<value>) in one step, so that nobody else can take it in between.
 `;
 
 type Print = (text: string) => void;
 
 /** People in the store of the configuration; disposed when the verb is done. */
 export interface OpenPeople extends AsyncDisposable {
-  readonly people: Pick<People, 'bindings' | 'release'>;
+  readonly people: Pick<People, 'bindings' | 'release' | 'give'>;
   readonly tokens: Pick<AccessTokens, 'list' | 'revoke'>;
   readonly sessions: Pick<Sessions, 'endOthers'>;
+  readonly forgetAccount: ForgetAccount;
 }
 
 /** What the verb needs from outside. */
@@ -30,6 +36,7 @@ export interface BindingDeps {
 type Command = { readonly config: string | undefined; readonly json: boolean } & (
   | { readonly verb: 'list' }
   | { readonly verb: 'remove'; readonly user: string }
+  | { readonly verb: 'give'; readonly user: string; readonly subject: string }
 );
 
 /** `vovgw binding`: exit code 0 when done, 1 when it could not be done, 2 when called wrongly. */
@@ -54,15 +61,21 @@ export async function runBinding(argv: readonly string[], deps: BindingDeps, out
 
 /** The command, or what is wrong with it. */
 function read([verb, ...args]: readonly string[]): Command | string {
-  if (verb === undefined) return 'say list or remove';
-  if (verb !== 'list' && verb !== 'remove') return `there is no “${printable(verb)}”; say list or remove`;
+  if (verb === undefined) return 'say list, remove or give';
+  if (verb !== 'list' && verb !== 'remove' && verb !== 'give') {
+    return `there is no “${printable(verb)}”; say list, remove or give`;
+  }
   try {
     const options = { config: { type: 'string' }, json: { type: 'boolean' } } as const;
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: verb === 'remove' });
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: verb !== 'list' });
     const common = { config: values.config, json: values.json ?? false };
     if (verb === 'list') return { ...common, verb };
-    const [user, ...more] = positionals;
-    if (user === undefined || more.length > 0) return 'remove needs one USER, as list shows it';
+    const [user, subject, ...more] = positionals;
+    if (verb === 'give') {
+      if (user === undefined || subject === undefined || more.length > 0) return 'give needs USER and SUBJECT';
+      return { ...common, verb, user, subject };
+    }
+    if (user === undefined || subject !== undefined) return 'remove needs one USER, as list shows it';
     return { ...common, verb, user };
   } catch (error) {
     return messageOf(error);
@@ -72,30 +85,58 @@ function read([verb, ...args]: readonly string[]): Command | string {
 async function act(command: Command, opened: OpenPeople, out: Print, err: Print): Promise<number> {
   if (command.verb === 'list') {
     const bindings = await opened.people.bindings();
-    out(command.json ? `${JSON.stringify(bindings)}\n` : table(HEADINGS, bindings.map(rowOf)));
+    out(command.json ? `${JSON.stringify(bindings)}\n` : listed(bindings));
     return 0;
   }
   const { user, json } = command;
-  const { removed, revoked } = await remove(opened, user);
-  if (json) out(`${JSON.stringify({ user, removed, revoked })}\n`);
-  else if (removed)
-    out(`${user} is free: whoever signs in next under this name has it. Access tokens revoked: ${revoked}.\n`);
-  else err(`vovgw binding: nobody has the user name “${printable(user)}”\n`);
-  return removed ? 0 : 1;
+  const { people } = opened;
+  const released = await (command.verb === 'give' ? people.give(user, command.subject) : people.release(user));
+  const ended = await endAll(opened, released);
+  const removed = released.length > 0;
+  const done = removed || command.verb === 'give';
+  if (json) out(`${JSON.stringify({ user, removed, ...ended })}\n`);
+  else if (!done) err(`vovgw binding: nobody has the user name “${printable(user)}”\n`);
+  else
+    out(`${told(command)} Access tokens revoked: ${ended.revoked}. vovserver passwords deleted: ${ended.passwords}.\n`);
+  return done ? 0 : 1;
 }
 
-/** Tokens and sessions are ended one by one: otherwise they would come back with the person, who may sign in again under another name. */
-async function remove(
-  { people, tokens, sessions }: OpenPeople,
-  user: string,
-): Promise<{ removed: boolean; revoked: number }> {
-  const holders = (await people.bindings()).filter((binding) => binding.user === user);
-  const theirs = (await tokens.list()).filter(({ subject }) => holders.some((holder) => holder.subject === subject));
-  const removed = await people.release(user);
-  const ended = removed ? await Promise.all(theirs.map(({ id }) => tokens.revoke(id))) : [];
-  if (removed) for (const { subject } of holders) await sessions.endOthers(subject, null);
-  return { removed, revoked: ended.filter((existed) => existed).length };
+const told = (command: Exclude<Command, { verb: 'list' }>): string =>
+  command.verb === 'give'
+    ? `${command.user} is bound to ${command.subject}.`
+    : `${command.user} is free: whoever signs in next under this name has it.`;
+
+/**
+ * Ends what was left of those who had a name. Tokens and sessions one by one: otherwise they would come back with the person,
+ * who may sign in again under another name. Passwords last: then nobody can give them again.
+ */
+async function endAll(
+  { tokens, sessions, forgetAccount }: OpenPeople,
+  released: readonly Released[],
+): Promise<{ revoked: number; passwords: number }> {
+  const gone = new Set(released.flatMap(({ subject, forgotten }) => (forgotten && subject !== null ? subject : [])));
+  const theirs = gone.size === 0 ? [] : (await tokens.list()).filter(({ subject }) => gone.has(subject));
+  const revoked = await Promise.all(theirs.map(({ id }) => tokens.revoke(id)));
+  for (const subject of gone) await sessions.endOthers(subject, null);
+  let passwords = 0;
+  for (const account of released.flatMap(({ accounts }) => accounts)) {
+    if (await forgetAccount(account)) passwords += 1;
+  }
+  return { revoked: revoked.filter((existed) => existed).length, passwords };
 }
+
+/** What is out of the ordinary has a column of its own, when there is any. */
+function listed(bindings: readonly Binding[]): string {
+  const notes = bindings.map(noteOn);
+  if (notes.every((note) => note === '')) return table(HEADINGS, bindings.map(rowOf));
+  return table(
+    [...HEADINGS, 'NOTE'],
+    bindings.map((binding, at) => [...rowOf(binding), notes[at] ?? '']),
+  );
+}
+
+const noteOn = ({ former, alsoOf = [] }: Binding): string =>
+  [former === true ? 'former name' : [], alsoOf.length > 0 ? `also of ${alsoOf.join(', ')}` : []].flat().join('; ');
 
 const HEADINGS = ['USER', 'SUBJECT', 'ACCOUNTS', 'SINCE', 'LAST SIGN-IN'];
 
@@ -106,5 +147,5 @@ const rowOf = ({ user, subject, accounts, since, lastSignInAt }: Binding): strin
     .map(([queue, account]) => `${queue}=${account}`)
     .join(','),
   minute(since),
-  minute(lastSignInAt),
+  lastSignInAt === 0 ? 'never' : minute(lastSignInAt),
 ];

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Clock, SCOPES, systemClock } from '../kernel/index.ts';
 import { beginLogin, type DeviceLogin, type LoginEnd, waitForToken } from './device-login.ts';
+import { endToken } from './end-token.ts';
 import { createGatewayClient, type GatewayClient, GatewayFault } from './gateway-client.ts';
 import { readGatewayUrl } from './gateway-url.ts';
 import {
@@ -39,7 +40,7 @@ interface Wish extends Target {
 /** `vovgw login`: exit code 0 when one is logged in, 1 when not, 2 when called wrongly. */
 export function runLogin(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
   const verb = { name: 'login', usage: USAGE, argv };
-  return runPersonVerb(verb, async () => logIn(readWish(argv, env), env, out, systemClock), out, err);
+  return runPersonVerb(verb, async () => logIn(readWish(argv, env), { env, out, err }, systemClock), out, err);
 }
 
 function readWish(argv: readonly string[], env: Environment): Wish {
@@ -87,7 +88,15 @@ function targetOf(url: string | undefined, caFile: string | undefined, env: Envi
   return { url: origin, caFile: ca ? resolve(ca) : null };
 }
 
-async function logIn(wish: Wish, env: Environment, out: Print, clock: Clock): Promise<number> {
+/** The environment, and where to print. */
+interface Terminal {
+  readonly env: Environment;
+  readonly out: Print;
+  readonly err: Print;
+}
+
+async function logIn(wish: Wish, terminal: Terminal, clock: Clock): Promise<number> {
+  const { env, out } = terminal;
   await using client = createGatewayClient(wish.url, wish.caFile);
   const begun = takeBegun(wish, env, clock);
   const login = begun ?? (await beginLogin(client, { scope: wish.scope, host: hostname() }, clock));
@@ -98,7 +107,7 @@ async function logIn(wish: Wish, env: Environment, out: Print, clock: Clock): Pr
     return 0;
   }
   // Awaited here: the client must live until all is done.
-  return await finish(await waitUntilDecided(client, login, clock, out), { wish, client, env, out });
+  return await finish(await waitUntilDecided(client, login, clock, out), { wish, client, clock, ...terminal });
 }
 
 /** What an earlier --no-wait began at the same gateway, as long as it holds. */
@@ -158,22 +167,24 @@ async function waitUntilDecided(
   }
 }
 
-interface Scene {
+interface Scene extends Terminal {
   readonly wish: Wish;
   readonly client: GatewayClient;
-  readonly env: Environment;
-  readonly out: Print;
+  readonly clock: Clock;
 }
 
-async function finish(end: LoginEnd, { wish, client, env, out }: Scene): Promise<number> {
+async function finish(end: LoginEnd, scene: Scene): Promise<number> {
+  const { wish, client, env, out } = scene;
   switch (end.kind) {
     case 'token': {
       const user = await whoIs(client, end.token);
       const expires_at = new Date(end.expiresAt).toISOString();
+      const before = loginBefore(env);
       writeLogin(env, { url: wish.url, user, token: end.token, expires_at, ca_file: wish.caFile });
       out(
         `Logged in at ${wish.url} as ${user || '(unknown)'} until ${expires_at.slice(0, 16).replace('T', ' ')} UTC.\n`,
       );
+      await endReplaced(before, scene);
       return 0;
     }
     case 'denied':
@@ -185,6 +196,37 @@ async function finish(end: LoginEnd, { wish, client, env, out }: Scene): Promise
     case 'failed':
       throw new Error(end.reason);
   }
+}
+
+/** The login that is about to be replaced, or why its token cannot be ended. */
+function loginBefore(env: Environment): Login | PrivateFileError | null {
+  try {
+    return readLogin(env);
+  } catch (error) {
+    if (error instanceof PrivateFileError) return error;
+    throw error;
+  }
+}
+
+/** Ends the token that nobody holds any more. The new one is saved: whatever happens here, the login went well. */
+async function endReplaced(
+  before: Login | PrivateFileError | null,
+  { client, wish, clock, err }: Scene,
+): Promise<void> {
+  if (before === null) return;
+  const unread = before instanceof PrivateFileError;
+  if (!unread && Date.parse(before.expires_at) <= clock.now()) return;
+  const url = unread ? wish.url : before.url;
+  const trouble = unread
+    ? before.message
+    : url === wish.url
+      ? await endToken(client, before.token)
+      : 'it is of another gateway';
+  err(
+    trouble === null
+      ? 'The token of the login before has ended.\n'
+      : `The token of the login before was not ended: ${trouble}\nEnd it on the page ${url}/ui/tokens.\n`,
+  );
 }
 
 /** The user name of a token; empty when the gateway does not tell, which makes the token no worse. */

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { refusalText } from './device-login.ts';
-import { createGatewayClient, GatewayFault } from './gateway-client.ts';
-import { deleteLogin, type Login, loginFile, readLogin, takePending } from './login-file.ts';
+import { endToken } from './end-token.ts';
+import { createGatewayClient } from './gateway-client.ts';
+import { deleteLogin, loginFile, readLogin, takePending } from './login-file.ts';
 import { type Environment, type Print, runPersonVerb, understood } from './person-verb.ts';
 
 const USAGE = `vovgw logout [--force] [--ca-file FILE]
@@ -24,7 +24,8 @@ async function logOut(argv: readonly string[], env: Environment, out: Print): Pr
     out('There is no login.\n');
     return 0;
   }
-  const trouble = await endToken(login, caFile ?? login.ca_file);
+  await using client = createGatewayClient(login.url, caFile ?? login.ca_file);
+  const trouble = await endToken(client, login.token);
   if (trouble !== null && !force) {
     throw new Error(
       `the token was not ended: ${trouble}\n` +
@@ -39,16 +40,4 @@ async function logOut(argv: readonly string[], env: Environment, out: Print): Pr
           `End it on the page ${login.url}/ui/tokens.\n`,
   );
   return 0;
-}
-
-/** Null when the token has ended, else why not. */
-async function endToken({ url, token }: Login, caFile: string | null): Promise<string | null> {
-  await using client = createGatewayClient(url, caFile);
-  try {
-    const answer = await client.post('/oauth/revoke', { token, client_id: 'vovgw' });
-    return answer.status === 200 ? null : refusalText(answer);
-  } catch (error) {
-    if (error instanceof GatewayFault) return error.message;
-    throw error;
-  }
 }

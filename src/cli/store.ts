@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { createPeople, createSessions } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { createOrigins } from '../jobs/index.ts';
 import { systemClock } from '../kernel/index.ts';
-import { createRedisKeyValue, createSealer, type KeyValue } from '../platform/index.ts';
+import { createLeases, createRedisKeyValue, createSealer, type KeyValue, type Sealer } from '../platform/index.ts';
 import { decide, wireAccessTokens } from '../server/index.ts';
+import { createEnrolledPasswords, createForgetAccount, type ForgetAccount } from '../tokens/index.ts';
 import { type OpenPeople, runBinding } from './binding.ts';
 import { configFor } from './config-file.ts';
 import { type OpenTokens, runToken } from './token.ts';
@@ -58,6 +60,14 @@ async function openTokens(config: Config, err: Print): Promise<OpenTokens | null
   return { tokens, [Symbol.asyncDispose]: () => closeBoth(tokens, kv) };
 }
 
+function forgetAccountIn(config: Config, kv: KeyValue, sealer: Sealer): ForgetAccount {
+  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const common = { kv, sealer, clock: systemClock, report: { log: silent } };
+  const leases = createLeases(kv, { clock: systemClock, ownerId: `command-${randomUUID()}` });
+  const passwords = createEnrolledPasswords({ ...common, versionKey: config.secrets.tokenKey });
+  return createForgetAccount({ ...common, leases, passwords, config: () => config, random: Math.random });
+}
+
 async function openPeople(config: Config, err: Print): Promise<OpenPeople | null> {
   const kv = await openStore(config, 'binding', err);
   if (kv === null) return null;
@@ -72,7 +82,8 @@ async function openPeople(config: Config, err: Print): Promise<OpenPeople | null
     await sessions[Symbol.asyncDispose]();
     await closeBoth(tokens, kv);
   };
-  return { people, tokens, sessions, [Symbol.asyncDispose]: close };
+  const forgetAccount = forgetAccountIn(config, kv, sealer);
+  return { people, tokens, sessions, forgetAccount, [Symbol.asyncDispose]: close };
 }
 
 async function openOrigins(config: Config, err: Print): Promise<OpenOrigins | null> {

@@ -63,8 +63,8 @@ const compiles = (pattern: string): boolean => {
 const headLength = (pattern: string, at: number): number =>
   /^\((?:\?(?:[:=!]|<[=!]|<[^>]*>))?/.exec(pattern.slice(at))?.[0].length ?? 1;
 
-/** Walks a pattern that compiles, atom by atom. */
-function walk(pattern: string, longest: number, budget: number): PatternFault | null {
+/** Walks a pattern that compiles, atom by atom; gives the steps that a match may take at worst. */
+function walk(pattern: string, longest: number, budget: number): PatternFault | number {
   const open: Group[] = [{ varies: false, alternates: false }];
   let steps = 1;
   for (let at = 0; at < pattern.length; at++) {
@@ -93,15 +93,23 @@ function walk(pattern: string, longest: number, budget: number): PatternFault | 
     outer.varies ||= most !== least || (closed?.varies ?? false);
     outer.alternates ||= closed?.alternates ?? false;
   }
-  return null;
+  return steps;
 }
 
 /**
  * Whether a regular expression may run on texts of at most `longest` characters that others choose (CWE-1333), taking at
  * most `steps` steps; null when it may. Errs on the safe side: some harmless patterns are refused.
  */
-export const patternFault = (pattern: string, longest = NAME_LENGTH, steps = STEPS): PatternFault | null =>
-  compiles(pattern) ? walk(pattern, longest, steps) : 'syntax';
+export const patternFault = (pattern: string, longest = NAME_LENGTH, steps = STEPS): PatternFault | null => {
+  const walked = compiles(pattern) ? walk(pattern, longest, steps) : 'syntax';
+  return typeof walked === 'number' ? null : walked;
+};
+
+/** Steps that a match with a text of at most `longest` characters may take at worst; null for a pattern with a fault. */
+export const patternSteps = (pattern: string, longest: number): number | null => {
+  const walked = compiles(pattern) ? walk(pattern, longest, Number.POSITIVE_INFINITY) : 'syntax';
+  return typeof walked === 'number' ? walked : null;
+};
 
 /** Number of capturing groups of a pattern that compiles. */
 export const groupCount = (pattern: string): number => (new RegExp(`${pattern}|`).exec('')?.length ?? 1) - 1;

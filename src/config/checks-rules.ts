@@ -1,3 +1,4 @@
+import { LONGEST_VALUE, patternFault, patternSteps } from './bounded-pattern.ts';
 import type { Check, CheckFinding } from './checks.ts';
 import { mapsGroups, unknown, valuePattern, waysOf } from './checks-mapping.ts';
 import type { Draft } from './draft.ts';
@@ -40,6 +41,28 @@ function* usersIn({ identity }: Draft): Generator<readonly [path: string, user: 
   }
 }
 
+type HoldersDraft = NonNullable<NonNullable<NonNullable<Draft['identity']>['roles']>['admin']>;
+
+function* rolesIn({ identity }: Draft): Generator<readonly [path: string, holders: HoldersDraft]> {
+  for (const [role, holders] of Object.entries(identity?.roles ?? {})) {
+    if (holders !== undefined) yield [`identity.roles.${role}`, holders];
+  }
+}
+
+function* strangeSubject(path: string, subject: string | undefined, known: string[] | null): Generator<CheckFinding> {
+  if (subject === undefined || known === null) return;
+  const realm = subject.split(':')[0] ?? '';
+  if (subject.includes(':') && known.includes(realm)) return;
+  yield {
+    path,
+    reason: `is the subject of nobody: it begins with none of ${known.map((one) => `${one}:`).join(', ')}`,
+    mend: 'Write realm and subject, for example local:alice; `vovgw binding list` shows those of people.',
+  };
+}
+
+/** Steps that the attribute patterns of all rules may take together with one value; a person may have 256. */
+const STEPS_OF_ALL = 4 * (LONGEST_VALUE + 1) ** 2;
+
 /** Rules of whom identity.rules and identity.roles concern. */
 export const RULE_CHECKS: readonly Check[] = [
   ruleRule('rules name known providers', function* ({ match }, path, draft) {
@@ -53,15 +76,7 @@ export const RULE_CHECKS: readonly Check[] = [
     );
   }),
   ruleRule('rules name subjects of a known realm', function* ({ match }, path, draft) {
-    const known = realms(draft);
-    if (match?.subject === undefined || known === null) return;
-    const realm = match.subject.split(':')[0] ?? '';
-    if (match.subject.includes(':') && known.includes(realm)) return;
-    yield {
-      path: `${path}.match.subject`,
-      reason: `is the subject of nobody: it begins with none of ${known.map((one) => `${one}:`).join(', ')}`,
-      mend: 'Write realm and subject, for example local:alice; `vovgw binding list` shows those of people.',
-    };
+    yield* strangeSubject(`${path}.match.subject`, match?.subject, realms(draft));
   }),
   ruleRule('an attribute is compared in one way', function* ({ match }, path) {
     const { attribute } = match ?? {};
@@ -76,6 +91,24 @@ export const RULE_CHECKS: readonly Check[] = [
   ruleRule('attribute patterns compile and cannot stall', function* ({ match }, path) {
     yield* valuePattern(`${path}.match.attribute.pattern`, match?.attribute?.pattern, true);
   }),
+  {
+    name: 'attribute patterns together cannot stall',
+    *run({ identity }) {
+      let steps = 0;
+      for (const [index, rule] of (identity?.rules ?? []).entries()) {
+        const pattern = rule?.match?.attribute?.pattern;
+        if (pattern === undefined || patternFault(pattern, LONGEST_VALUE, STEPS_OF_ALL) !== null) continue;
+        steps += patternSteps(pattern, LONGEST_VALUE) ?? 0;
+        if (steps <= STEPS_OF_ALL) continue;
+        yield {
+          path: `identity.rules[${index}].match.attribute.pattern`,
+          reason: 'makes the attribute patterns of all rules together so long that values could stall the gateway',
+          mend: 'Use fewer of *, + and {n,m} in them, value in place of pattern, or groups.',
+        };
+        return;
+      }
+    },
+  },
   ruleRule('tables give names of accounts', function* ({ table }, path, { identity }) {
     const shared = new Set((identity?.rules ?? []).flatMap((rule) => rule?.shared ?? []));
     for (const [user, account] of Object.entries(table ?? {})) {
@@ -103,6 +136,38 @@ export const RULE_CHECKS: readonly Check[] = [
         if (user === undefined || USER_NAME.test(user)) continue;
         const reason = 'is a name that no user can have';
         yield { path, reason, mend: 'Use 1 to 64 of A-Z a-z 0-9 . _ @ -.', level: 'warning' };
+      }
+    },
+  },
+  {
+    name: 'roles name known providers and subjects',
+    *run(draft) {
+      const known = names(waysOf(draft));
+      for (const [path, { providers, subjects }] of rolesIn(draft)) {
+        for (const [index, subject] of (subjects ?? []).entries()) {
+          yield* strangeSubject(`${path}.subjects[${index}]`, subject, realms(draft));
+        }
+        for (const [index, provider] of (providers ?? []).entries()) {
+          if (provider === undefined || known.includes(undefined) || known.includes(provider)) continue;
+          const all = known.flatMap((name) => name ?? []);
+          yield unknown(`${path}.providers[${index}]`, 'provider', provider, all);
+        }
+      }
+    },
+  },
+  {
+    name: 'roles by name belong to one realm',
+    *run(draft) {
+      const of = new Set([...waysOf(draft)].map(([, { realm, name }]) => realm ?? name));
+      if (of.size < 2) return;
+      for (const [path, { users, groups, providers }] of rolesIn(draft)) {
+        if (providers !== undefined || (users ?? []).length + (groups ?? []).length === 0) continue;
+        yield {
+          path,
+          reason: 'goes by user or group names, which each provider can give to whom it likes',
+          mend: 'Add providers: [ … ], those whose word counts here, or name subjects.',
+          level: 'warning',
+        };
       }
     },
   },

@@ -12,7 +12,10 @@ const ruleMatch = z
     provider: z.string().optional().describe('Signed in at this provider.'),
     attribute: z
       .strictObject({
-        name: z.string().min(1).describe('Name of the attribute or claim.'),
+        name: z
+          .string()
+          .min(1)
+          .describe('Name of the attribute or claim; whoever has more than 256 values of it is not let in.'),
         value: z.string().optional().describe('One of its values is exactly this.'),
         pattern: z.string().optional().describe('One of its values matches this regular expression as a whole.'),
       })
@@ -42,6 +45,13 @@ const rule = z
 const holders = z.strictObject({
   users: z.array(z.string()).default([]).describe('User names.'),
   groups: z.array(z.string()).default([]).describe('Members of these groups.'),
+  subjects: z.array(z.string()).default([]).describe('Exactly these subjects, for example local:alice or corp:7f3a…'),
+  providers: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'Of all these holders only who signed in at one of these providers; without it also who signed in elsewhere.',
+    ),
 });
 
 export const identitySchema = z.strictObject({

@@ -31,15 +31,8 @@ export function createAccountRules(config: Config['identity']): AccountRules {
     },
     identityOf(user) {
       const groups = groupsOf(user);
-      return {
-        subject: `local:${user}`,
-        user,
-        groups,
-        roles: rolesOf(user, groups),
-        provider: null,
-        attributes: {},
-        bound: null,
-      };
+      const who = { subject: `local:${user}`, user, provider: null };
+      return { ...who, groups, roles: rolesOf(who, groups), attributes: {}, bound: null };
     },
   };
 }

@@ -1,7 +1,15 @@
 import type { Config } from '../config/index.ts';
 import type { Identity } from '../kernel/index.ts';
 import { type AccountRules, createAccountRules } from './account-rules.ts';
-import { createMapping, type Mapping, type MappingConfig, MappingRefused, realmOf, usableValues } from './mapping.ts';
+import {
+  createMapping,
+  type Mapping,
+  type MappingConfig,
+  MappingRefused,
+  MOST_WATCHED,
+  realmOf,
+  usableValues,
+} from './mapping.ts';
 import { createMembership, type Membership } from './membership.ts';
 import { printable } from './names.ts';
 import type { Assertion, IdentityDecision, RememberedPerson } from './ports.ts';
@@ -40,7 +48,9 @@ export function createIdentityRules(config: Pick<Config, 'identity' | 'signIn'>)
         return { ...map(way, assertion, { membership, watched }, steps), steps };
       } catch (error) {
         if (!(error instanceof MappingRefused)) throw error;
-        return { kind: 'refused', reason: error.message, steps: [...steps, `refused: ${error.message}`] };
+        const known = way === undefined ? null : knownOf(way, assertion, watched);
+        const refused = { reason: error.message, steps: [...steps, `refused: ${error.message}`] };
+        return { kind: 'refused', ...refused, ...(known === null ? {} : { known }) };
       }
     },
     recall({ providerGroups, ...person }) {
@@ -48,7 +58,7 @@ export function createIdentityRules(config: Pick<Config, 'identity' | 'signIn'>)
       if (way === undefined || !person.subject.startsWith(`${realmOf(way.config)}:`)) return null;
       const groups = allGroups(providerGroups, membership.groupsOf(person.user));
       if (!isAllowed(way.config, groups)) return null;
-      return { ...person, groups, roles: membership.rolesOf(person.user, groups) };
+      return { ...person, groups, roles: membership.rolesOf(person, groups) };
     },
   };
 }
@@ -76,13 +86,43 @@ function map(
   const groups = allGroups(providerGroups, own);
   if (!isAllowed(config, groups)) throw new MappingRefused(`none of allowGroups (${config.allowGroups.join(', ')})`);
   if (config.allowGroups.length > 0) tell(`allowGroups: let in by ${firstAllowed(config, groups)}`);
-  const roles = membership.rolesOf(user, groups);
+  const roles = membership.rolesOf({ user, subject, provider: config.name }, groups);
   tell(`roles: ${roles.join(', ')}`);
-  const attributes = Object.fromEntries(
-    watched.map((name) => [name, usableValues(assertion, name)]).filter(([, values]) => values?.length !== 0),
-  );
+  const attributes = attributesOf(assertion, watched);
   const identity = { subject, user, groups, roles, provider: config.name, attributes, bound: null };
   return { kind: 'identity', identity, providerGroups };
+}
+
+/** What account rules look at: few values, since each may be matched with a pattern of each rule. */
+function attributesOf(assertion: Assertion, watched: readonly string[]): Readonly<Record<string, readonly string[]>> {
+  const all = watched.map((name) => [name, usableValues(assertion, name, MOST_WATCHED)] as const);
+  return Object.fromEntries(all.filter(([, values]) => values.length > 0));
+}
+
+/** Of somebody who is refused: what takes the place of what is remembered of them. Null when it is not known who it is. */
+function knownOf(
+  { config, mapping }: Way,
+  assertion: Assertion,
+  watched: readonly string[],
+): NonNullable<Extract<IdentityDecision, { kind: 'refused' }>['known']> | null {
+  const told = <T>(part: () => T, without: T): T => {
+    try {
+      return part();
+    } catch (error) {
+      if (error instanceof MappingRefused) return without;
+      throw error;
+    }
+  };
+  const silent = (): void => undefined;
+  const subject = told(() => mapping.subjectOf(assertion, silent), null);
+  if (subject === null) return null;
+  const providerGroups = told(() => mapping.groupsOf(assertion, silent), []);
+  return {
+    subject,
+    provider: config.name,
+    providerGroups,
+    attributes: told(() => attributesOf(assertion, watched), {}),
+  };
 }
 
 const allGroups = (mapped: readonly string[], own: readonly string[]): readonly string[] => [

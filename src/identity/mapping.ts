@@ -25,6 +25,8 @@ type Tell = (step: string) => void;
 /** Longest value that is looked at; patterns are bounded for it. */
 const LONGEST_VALUE = 256;
 const MOST_VALUES = 1000;
+/** Values of an attribute that account rules look at. More is a refusal: a value that is not looked at may be one that denies. */
+export const MOST_WATCHED = 256;
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
 const INVISIBLE = /\p{C}/u;
@@ -37,9 +39,13 @@ export const valuesOf = ({ attributes }: Pick<Assertion, 'attributes'>, name: st
   Object.hasOwn(attributes, name) ? (attributes[name] ?? []) : [];
 
 /** The values of an attribute that may be compared: neither empty nor too long, and without invisible characters. */
-export const usableValues = (assertion: Pick<Assertion, 'attributes'>, name: string): readonly string[] => {
+export const usableValues = (
+  assertion: Pick<Assertion, 'attributes'>,
+  name: string,
+  most = MOST_VALUES,
+): readonly string[] => {
   const values = valuesOf(assertion, name);
-  if (values.length > MOST_VALUES) throw new MappingRefused(`attribute ${name} has more than ${MOST_VALUES} values`);
+  if (values.length > most) throw new MappingRefused(`attribute ${name} has more than ${most} values`);
   return [...new Set(values)].filter(
     (value) => value !== '' && value.length <= LONGEST_VALUE && !INVISIBLE.test(value),
   );

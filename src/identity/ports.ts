@@ -24,7 +24,13 @@ export type IdentityDecision =
       readonly providerGroups: readonly string[];
       readonly steps: readonly string[];
     }
-  | { readonly kind: 'refused'; readonly reason: string; readonly steps: readonly string[] };
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      /** What the provider says of the subject nonetheless, as far as it can be told; absent when nobody knows who it is. */
+      readonly known?: Pick<RememberedPerson, 'subject' | 'provider' | 'providerGroups' | 'attributes'>;
+      readonly steps: readonly string[];
+    };
 
 /** What is kept of somebody who signed in: all that does not follow from the configuration. */
 export interface RememberedPerson extends Pick<Identity, 'subject' | 'user' | 'attributes' | 'bound'> {

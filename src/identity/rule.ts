@@ -19,17 +19,26 @@ export function createRule(config: RuleConfig, index: number): Rule {
   const { user, userPattern, group, subject, provider, attribute, queue: onlyQueue } = config.match;
   const pattern = userPattern === undefined ? null : wholeValue(userPattern, `${at}.userPattern`);
   const hasAttribute = attribute === undefined ? null : attributeFits(attribute, `${at}.attribute`);
+  const whatever = (identity: Identity): readonly string[] | null => {
+    if (user !== undefined && user !== identity.user) return null;
+    if (group !== undefined && !identity.groups.includes(group)) return null;
+    if (subject !== undefined && subject !== identity.subject) return null;
+    if (provider !== undefined && provider !== identity.provider) return null;
+    if (hasAttribute !== null && !hasAttribute(identity)) return null;
+    if (config.table !== undefined && !Object.hasOwn(config.table, identity.user)) return null;
+    return pattern === null ? [identity.user] : groupsOfMatch(pattern, identity.user);
+  };
+  // Patterns are matched once for an identity, not once for each queue.
+  const known = new WeakMap<Identity, readonly string[] | null>();
   return {
     config,
     match(identity, queue) {
       if (onlyQueue !== undefined && onlyQueue !== queue) return null;
-      if (user !== undefined && user !== identity.user) return null;
-      if (group !== undefined && !identity.groups.includes(group)) return null;
-      if (subject !== undefined && subject !== identity.subject) return null;
-      if (provider !== undefined && provider !== identity.provider) return null;
-      if (hasAttribute !== null && !hasAttribute(identity)) return null;
-      if (config.table !== undefined && !Object.hasOwn(config.table, identity.user)) return null;
-      return pattern === null ? [identity.user] : groupsOfMatch(pattern, identity.user);
+      const before = known.get(identity);
+      if (before !== undefined) return before;
+      const groups = whatever(identity);
+      known.set(identity, groups);
+      return groups;
     },
   };
 }

@@ -4,10 +4,11 @@ import { csrfField, type Frame } from './frame.ts';
 import { html } from './markup.ts';
 import { doneNote, pageRoute } from './page-route.ts';
 import type { PortalParts } from './ports.ts';
+import { pageLinks, pageOf } from './token-pages.ts';
 import { tokenTable } from './token-table.ts';
 
 const PATH = '/ui/admin/tokens';
-const SHOWN = 500;
+const SIZE = 200;
 
 const has = ({ identity }: Session, role: Role): boolean => identity.roles.includes(role);
 
@@ -19,9 +20,9 @@ export function createAdminTokenRoutes(parts: PortalParts, frame: Frame): readon
       const admin = has(session, 'admin');
       if (!admin && !has(session, 'operator')) throw new GatewayError('GW_ROLE_MISSING', 'This page is for operators.');
       const user = (request.query.get('user') ?? '').trim();
-      const all = await (user === '' ? tokens.list() : tokens.list(user));
-      const list = [...all].reverse();
-      const table = tokenTable(list.slice(0, SHOWN), {
+      const at = pageOf(request);
+      const list = await (user === '' ? tokens.page(at, SIZE) : tokens.page(at, SIZE, user));
+      const table = tokenTable(list.tokens, {
         now: clock.now(),
         csrf: html`${csrfField(session)}<input type="hidden" name="user" value="${user}">`,
         owners: true,
@@ -31,8 +32,8 @@ export function createAdminTokenRoutes(parts: PortalParts, frame: Frame): readon
 ${doneNote(request, { revoked: 'The token is revoked.' })}
 <section class="card" aria-label="Tokens"><form method="get" action="${PATH}" role="search" class="find">
 <label for="user">User name</label><input type="search" id="user" name="user" value="${user}" maxlength="64" autocomplete="off"><button>Show</button></form>
-${list.length === 0 ? html`<p class="quiet">There are none.</p>` : table}
-${list.length > SHOWN && html`<p class="quiet">The latest ${SHOWN} of ${list.length} are shown; give a user name for fewer.</p>`}</section>`;
+${list.tokens.length === 0 ? html`<p class="quiet">There are none.</p>` : table}
+${pageLinks(PATH, user === '' ? {} : { user }, at, list)}</section>`;
       return frame({ title: 'All tokens', session, current: PATH, width: 'wide', body });
     }),
     pageRoute('POST', `${PATH}/:id/revoke`, async (request, session) => {

@@ -103,7 +103,7 @@ ${note}${orphan && formFault({ form: wrong.text })}${cards}`;
       if (result.kind === 'wait') {
         return page(session, null, {
           queue,
-          text: `A password of this account was rejected a moment ago. Try again in ${result.seconds} seconds.`,
+          text: `Passwords of this account were tried too often. Try again in ${result.seconds} seconds.`,
         });
       }
       if (result.kind === 'accepted') return doneAt(PATH, 'enrolled');

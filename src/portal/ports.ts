@@ -56,10 +56,10 @@ export interface PortalParts {
   readonly config: () => PortalConfig;
   readonly version: string;
   readonly sessions: Pick<Sessions, 'list' | 'end' | 'endOthers'>;
-  readonly tokens: Pick<AccessTokens, 'create' | 'list' | 'revoke'>;
+  readonly tokens: Pick<AccessTokens, 'create' | 'page' | 'find' | 'revoke'>;
   readonly devices: DeviceApprovals;
   /** Makes a form work once, so that a reload makes no second token. */
-  readonly usedOnce: UsedOnce;
+  readonly usedOnce: Pick<UsedOnce, 'first'>;
   readonly providers: () => readonly Pick<Provider, 'name' | 'label' | 'type'>[];
   readonly accountFor: (identity: Identity, queue: string) => AccountDecision;
   readonly accountStates: (identity: Identity) => Promise<readonly QueueAccount[]>;

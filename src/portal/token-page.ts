@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { AccessTokenInfo, Session, WebRoute } from '../auth/index.ts';
+import type { Session, WebRoute } from '../auth/index.ts';
 import { GatewayError, type WebAnswer, type WebRequest } from '../kernel/index.ts';
 import type { Faults } from './fields.ts';
 import { csrfField, type Frame } from './frame.ts';
@@ -16,10 +16,12 @@ import {
   type WantedToken,
 } from './token-form.ts';
 import { gatewayUrl, queueUrls, tokenLines } from './token-lines.ts';
+import { pageLinks, pageOf } from './token-pages.ts';
 import { shownToken } from './token-shown.ts';
 import { tokenTable } from './token-table.ts';
 
 const PATH = '/ui/tokens';
+const SIZE = 200;
 
 const DONE = {
   revoked: 'The token is revoked.',
@@ -32,9 +34,7 @@ const newOnce = (): string => randomBytes(16).toString('base64url');
 /** Creates the page of a person's access tokens: create, list, revoke. */
 export function createTokenRoutes(parts: PortalParts, frame: Frame): readonly WebRoute[] {
   const { tokens } = parts;
-  const ownTokens = async ({ identity }: Session): Promise<readonly AccessTokenInfo[]> =>
-    (await tokens.list(identity.user)).filter(({ subject }) => subject === identity.subject);
-  const page = createPage(parts, frame, ownTokens);
+  const page = createPage(parts, frame);
   const create = createCreate(parts, frame, page);
   return [
     pageRoute('GET', PATH, (request, session) =>
@@ -48,8 +48,8 @@ export function createTokenRoutes(parts: PortalParts, frame: Frame): readonly We
     }),
     pageRoute('POST', `${PATH}/:id/revoke`, async (request, session) => {
       const { id = '' } = request.params;
-      const own = await ownTokens(session);
-      if (!own.some((token) => token.id === id)) throw new GatewayError('GW_NOT_FOUND', 'You have no such token.');
+      if ((await tokens.find(id))?.subject !== session.identity.subject)
+        throw new GatewayError('GW_NOT_FOUND', 'You have no such token.');
       await tokens.revoke(id);
       return doneAt(PATH, 'revoked');
     }),
@@ -58,23 +58,26 @@ export function createTokenRoutes(parts: PortalParts, frame: Frame): readonly We
 
 type Page = (request: WebRequest, session: Session, fields: TokenFields, faults: Faults) => Promise<WebAnswer>;
 
-function createPage(
-  { config, clock }: PortalParts,
-  frame: Frame,
-  ownTokens: (session: Session) => Promise<readonly AccessTokenInfo[]>,
-): Page {
+function createPage({ config, clock, tokens }: PortalParts, frame: Frame): Page {
   return async (request, session, fields, faults) => {
-    const own = [...(await ownTokens(session))].reverse();
+    const at = pageOf(request);
+    const own = await tokens.page(at, SIZE, session.identity.subject);
     const csrf = csrfField(session);
     const wrong = Object.keys(faults).length > 0;
-    const list = tokenTable(own, { now: clock.now(), csrf, owners: false, revokeAt: (id) => `${PATH}/${id}/revoke` });
+    const list = tokenTable(own.tokens, {
+      now: clock.now(),
+      csrf,
+      owners: false,
+      revokeAt: (id) => `${PATH}/${id}/revoke`,
+    });
     const body = html`<div class="head"><h1>Access tokens</h1>
 <p class="quiet">A program with a token of yours acts as you, within what the token may do.</p></div>
 ${!wrong && doneNote(request, DONE)}
 <section class="card" aria-labelledby="new"><h2 id="new">New token</h2>
 ${tokenForm(PATH, csrf, fields, faults, config().accessTokens)}</section>
 <section class="card" aria-labelledby="own"><h2 id="own">Your tokens</h2>
-${own.length === 0 ? html`<p class="quiet">You have none yet.</p>` : list}</section>`;
+${own.tokens.length === 0 ? html`<p class="quiet">You have none yet.</p>` : list}
+${pageLinks(PATH, {}, at, own)}</section>`;
     return frame({ title: 'Access tokens', session, current: PATH, body, ...(wrong ? { status: 422 } : {}) });
   };
 }

@@ -78,7 +78,7 @@ export type ErrorPage = (scope: Scope, error: GatewayError) => number;
 
 /** Whatever could be read as a path under /api gets JSON, and so does a target that was not accepted. */
 const mayBePage = ({ path, meta }: Scope): boolean =>
-  path !== '' && !meta.target.includes('%') && !/^\/api(?:\/|$)/i.test(path);
+  path !== '' && !(meta.target.split('?', 1)[0] ?? '').includes('%') && !/^\/api(?:\/|$)/i.test(path);
 
 /** Walks the column; the first error ends it and becomes the answer. Awaits only steps that are asynchronous. */
 export async function walk(

@@ -21,7 +21,7 @@ import { writeWebAnswer } from './web-answer.ts';
 import type { SignIn, SignInOptions } from './wire-sign-in.ts';
 
 /** What the gateway's own pages need. */
-export interface PagesOptions extends SignInOptions, SignIn {
+export interface PagesOptions extends Omit<SignInOptions, 'onNewAccounts'>, SignIn {
   readonly version: string;
   readonly tokens: AccessTokens;
   readonly limiter: Limiter;

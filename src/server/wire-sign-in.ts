@@ -16,7 +16,7 @@ import {
   type UsedOnce,
 } from '../auth/index.ts';
 import type { Config, ProviderConfig } from '../config/index.ts';
-import type { Clock } from '../kernel/index.ts';
+import type { Account, Clock } from '../kernel/index.ts';
 import type { ReportHandle } from '../observe/index.ts';
 import type { KeyValue, Sealer } from '../platform/index.ts';
 import type { Decided } from './wire.ts';
@@ -28,6 +28,8 @@ export interface SignInOptions {
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly report: ReportHandle;
+  /** Told before a person gets accounts that were not theirs. */
+  readonly onNewAccounts: (subject: string, accounts: readonly Account[]) => Promise<void>;
 }
 
 /** Those who know people: who signed in, how, and until when. */
@@ -40,7 +42,10 @@ export interface SignIn {
 }
 
 /** The people of a store, for the server and for the command line. */
-export const wirePeople = ({ decided, ...rest }: SignInOptions | Omit<SignInOptions, 'report'>): People =>
+export const wirePeople = ({
+  decided,
+  ...rest
+}: SignInOptions | Omit<SignInOptions, 'report' | 'onNewAccounts'>): People =>
   createPeople({ ...rest, config: () => decided().config, rules: () => decided().rules });
 
 function createCreate(options: SignInOptions, flows: Flows, usedOnce: UsedOnce): (entry: ProviderConfig) => Provider {

@@ -65,7 +65,7 @@ import { createServeVendorPage } from './steps/serve-vendor-page.ts';
 import { createSubmitJob } from './steps/submit-job.ts';
 import { type CarryPage, createVendorPages } from './vendor-pages.ts';
 import { type Pages, wirePages } from './wire-pages.ts';
-import { type SignIn, wirePeople, wireSignIn } from './wire-sign-in.ts';
+import { type SignIn, type SignInOptions, wirePeople, wireSignIn } from './wire-sign-in.ts';
 
 /** What is derived from the configuration and replaced as a whole when the configuration is. */
 export interface Decided {
@@ -274,7 +274,11 @@ export function wire(options: WireOptions): Parts {
   const secure = publicUrl === undefined ? tls !== undefined : publicUrl.startsWith('https:');
   const jar = createCookieJar(secure);
   const toVovserver = wireUpstream(options, kv, sealer, replicaId);
-  const signIn = wireSignIn({ decided, kv, sealer, clock, report });
+  const { enrolments } = toVovserver;
+  const onNewAccounts: SignInOptions['onNewAccounts'] = async (subject, accounts) => {
+    for (const account of accounts) await enrolments.forgetOthers(account, subject);
+  };
+  const signIn = wireSignIn({ decided, kv, sealer, clock, report, onNewAccounts });
   const tokens = wireAccessTokens(kv, decided, { clock, report, people: signIn.people });
   const limiter = createLimiter({
     config: () => config().limits,

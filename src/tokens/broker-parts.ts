@@ -2,7 +2,7 @@ import type { Config, QueueConfig } from '../config/index.ts';
 import { type Account, type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import type { KeyValue, Leases, Sealer } from '../platform/index.ts';
-import type { Upstream } from '../upstream/index.ts';
+import { epochOf, type Upstream } from '../upstream/index.ts';
 import type { JwtStore } from './jwt-store.ts';
 import type { Slots } from './login-slots.ts';
 import type { CredentialSource } from './ports.ts';
@@ -33,6 +33,10 @@ export interface BrokerParts extends Omit<BrokerOptions, 'kv' | 'sealer'> {
   /** Aborts, with a GatewayError, when the broker is disposed. */
   readonly closing: AbortSignal;
 }
+
+/** Names of all servers that a queue may be reached at: another replica may use another of them. */
+export const epochsOf = ({ urls }: Pick<QueueConfig, 'urls'>): string[] =>
+  urls.map((url) => epochOf(new URL(url).origin));
 
 /** The queue of an account. Throws GatewayError when a reload of the configuration took it away. */
 export function queueOf(config: BrokerConfig, { queue }: Account): QueueConfig {

@@ -4,7 +4,8 @@ import { createAccountCredential } from './account-credential.ts';
 import { type AccountJwt, forget } from './account-jwt.ts';
 import { createStateOf } from './account-state.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
-import { type BrokerOptions, type BrokerParts, queueOf } from './broker-parts.ts';
+import { createAttempts } from './attempts.ts';
+import { type BrokerOptions, type BrokerParts, epochsOf, queueOf } from './broker-parts.ts';
 import { createFly } from './flights.ts';
 import { createHolding, type Holding } from './holding.ts';
 import { createJwtStore } from './jwt-store.ts';
@@ -13,7 +14,6 @@ import { createSlots, type Slots } from './login-slots.ts';
 import { createTakeTurn } from './login-turn.ts';
 import type { Broker } from './ports.ts';
 import { createRefusedPasswords } from './refused-passwords.ts';
-import { createRejectedAttempts } from './rejected-attempts.ts';
 import { createRenewal, type Renewal } from './renewal.ts';
 import { createTryPassword, createUnderLease, type TryPassword } from './try-password.ts';
 
@@ -46,7 +46,8 @@ function createAdopt({ store, upstream }: BrokerParts, accounts: Accounts, holdi
 function createDrop({ store, upstream, config }: BrokerParts, accounts: Accounts): Broker['drop'] {
   return async (account) => {
     const { state } = accounts.of(account);
-    const epochs = new Set([upstream.epoch(account.queue), ...(state.held === null ? [] : [state.held.epoch])]);
+    const held = state.held === null ? [] : [state.held.epoch];
+    const epochs = new Set([upstream.epoch(account.queue), ...held, ...epochsOf(queueOf(config(), account))]);
     state.generation += 1;
     forget(state);
     try {
@@ -86,12 +87,15 @@ export function createBroker(options: BrokerOptions): BrokerHandle {
     adopt: createAdopt(parts, accounts, holding),
     drop,
     stateOf: createStateOf(parts, accounts),
-    tryPassword: createTryPassword(parts, accounts, holding, createRejectedAttempts(options), underLease),
+    tryPassword: createTryPassword(parts, accounts, holding, createAttempts(options), underLease),
     async dropAfter(account, forgetPassword) {
       const existed = await forgetPassword();
-      // Whoever logs in after this finds no password any more.
-      await underLease(accounts.of(account).state, () => drop(account));
-      return existed;
+      // Whoever logs in after this finds no password any more; one that was being given meanwhile goes too.
+      return await underLease(accounts.of(account).state, async () => {
+        const again = await forgetPassword();
+        await drop(account);
+        return existed || again;
+      });
     },
     async [Symbol.asyncDispose]() {
       closing.abort(new GatewayError('GW_DRAINING', 'This replica is shutting down.', { retryAfter: 1 }));

@@ -11,7 +11,10 @@ const RESEAL_AFTER_MS = 86_400_000;
 /** The passwords that people gave, sealed in the store. Every call reads the store; throws GW_STORE_UNAVAILABLE. */
 export interface EnrolledPasswords {
   find(account: Account): Promise<Password | null>;
-  put(account: Account, password: Secret): Promise<void>;
+  /** `subject`: who gives it; null when that is not known. */
+  put(account: Account, password: Secret, subject: string | null): Promise<void>;
+  /** Removes what anybody but this subject gave, and what cannot be opened; false when there is nothing of the kind. */
+  removeOthers(account: Account, subject: string): Promise<boolean>;
   /** False when there was none. */
   remove(account: Account): Promise<boolean>;
   /** Milliseconds since the epoch. */
@@ -31,6 +34,8 @@ interface Enrolled {
   readonly secret: Secret;
   readonly givenAt: number;
   readonly sealedAt: number;
+  /** Who gave it; null in what was sealed before this was kept. */
+  readonly subject: string | null;
 }
 
 /** What a sealed password is bound to: opening it for another account or queue fails. */
@@ -45,15 +50,16 @@ export function passwordKey({ queue, name }: Pick<Account, 'queue' | 'name'>, ve
   return `enrolled:{${hash}}`;
 }
 
-const encode = ({ secret, givenAt, sealedAt }: Enrolled): string =>
-  JSON.stringify([1, secret.reveal(), givenAt, sealedAt]);
+const encode = ({ secret, givenAt, sealedAt, subject }: Enrolled): string =>
+  JSON.stringify([2, secret.reveal(), givenAt, sealedAt, subject]);
 
 function decode(text: string): Enrolled | null {
   try {
-    const [version, password, givenAt, sealedAt]: unknown[] = JSON.parse(text);
-    if (version !== 1 || typeof password !== 'string' || password === '') return null;
+    const [version, password, givenAt, sealedAt, subject = null]: unknown[] = JSON.parse(text);
+    if ((version !== 1 && version !== 2) || typeof password !== 'string' || password === '') return null;
     if (typeof givenAt !== 'number' || typeof sealedAt !== 'number') return null;
-    return { secret: new Secret(password), givenAt, sealedAt };
+    if (subject !== null && typeof subject !== 'string') return null;
+    return { secret: new Secret(password), givenAt, sealedAt, subject };
   } catch {
     return null;
   }
@@ -111,12 +117,16 @@ export function createEnrolledPasswords(options: EnrolledPasswordsOptions): Enro
       const password = toPassword(enrolled.secret.reveal(), account, versionKey);
       return { ...password, isCurrent: async () => (await current(account))?.version === password.version };
     },
-    async put(account, secret) {
+    async put(account, secret, subject) {
       const now = clock.now();
-      const sealed = seal(account, { secret, givenAt: now, sealedAt: now });
+      const sealed = seal(account, { secret, givenAt: now, sealedAt: now, subject });
       await atPasswords(() => kv.set(passwordKey(account, versionKey), sealed, null));
     },
     remove: (account) => atPasswords(() => kv.delete(passwordKey(account, versionKey))),
+    async removeOthers(account, subject) {
+      if ((await read(account))?.subject === subject) return false;
+      return await atPasswords(() => kv.delete(passwordKey(account, versionKey)));
+    },
     enrolledAt: async (account) => (await read(account))?.givenAt ?? null,
   };
 }

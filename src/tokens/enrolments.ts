@@ -10,7 +10,7 @@ import { toPassword } from './sources/password-version.ts';
 export interface EnrolmentsOptions {
   /** The same that the credential sources were given. */
   readonly passwords: EnrolledPasswords;
-  readonly broker: Pick<BrokerHandle, 'tryPassword' | 'dropAfter'>;
+  readonly broker: Pick<BrokerHandle, 'tryPassword' | 'dropAfter' | 'drop'>;
   readonly config: () => BrokerConfig;
   readonly report: Pick<Report, 'credential'>;
   /** Key of the password versions: the same that the credential sources were given. */
@@ -33,8 +33,17 @@ function checkText(password: Secret): void {
   if (problem !== null) throw new GatewayError('GW_BAD_BODY', `The password ${problem}.`);
 }
 
+/** The enrolments with what only those who know people need. */
+export interface EnrolmentsHandle extends Enrolments {
+  /**
+   * For an account that becomes a subject's: forgets the password that anybody else gave for it, and its JWT, on all
+   * replicas. Throws GW_STORE_UNAVAILABLE.
+   */
+  forgetOthers(account: Account, subject: string): Promise<void>;
+}
+
 /** Creates the {@link Enrolments} of this replica. */
-export function createEnrolments(options: EnrolmentsOptions): Enrolments {
+export function createEnrolments(options: EnrolmentsOptions): EnrolmentsHandle {
   const { passwords, broker, config, report, versionKey } = options;
   const isOpen = (queue: string): boolean => isEnrolled(config(), queue);
   const tell = (
@@ -56,7 +65,7 @@ export function createEnrolments(options: EnrolmentsOptions): Enrolments {
       }
       checkText(password);
       const tried = await broker.tryPassword(account, toPassword(password.reveal(), account, versionKey), () =>
-        passwords.put(account, password),
+        passwords.put(account, password, by?.subject ?? null),
       );
       if (tried.kind === 'accepted') tell('password_enrolled', account, by);
       if (tried.kind === 'rejected') tell('password_rejected', account, by);
@@ -66,6 +75,11 @@ export function createEnrolments(options: EnrolmentsOptions): Enrolments {
       const existed = await broker.dropAfter(account, () => passwords.remove(account));
       if (existed) tell('password_removed', account, by);
       return existed;
+    },
+    async forgetOthers(account, subject) {
+      const existed = await passwords.removeOthers(account, subject);
+      await broker.drop(account);
+      if (existed) tell('password_removed', account, undefined);
     },
     enrolledAt: passwords.enrolledAt,
   };

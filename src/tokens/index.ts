@@ -6,7 +6,8 @@ export {
   type EnrolledPasswords,
   type EnrolledPasswordsOptions,
 } from './enrolled-passwords.ts';
-export { createEnrolments, type EnrolmentsOptions } from './enrolments.ts';
+export { createEnrolments, type EnrolmentsHandle, type EnrolmentsOptions } from './enrolments.ts';
+export { createForgetAccount, type ForgetAccount, type ForgetAccountOptions } from './forget-account.ts';
 export { tokenFromLogin } from './jwt-life.ts';
 export { createSlots, type Slots } from './login-slots.ts';
 export type { AccountState, Broker, CredentialSource, EnrolmentActor, Enrolments, Password } from './ports.ts';

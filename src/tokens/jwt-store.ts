@@ -32,7 +32,7 @@ export interface JwtStoreOptions {
   readonly kv: KeyValue;
   readonly sealer: Sealer;
   readonly clock: Clock;
-  readonly report: Report;
+  readonly report: Pick<Report, 'log'>;
 }
 
 const encode = (token: UpstreamToken): string =>
@@ -52,7 +52,7 @@ export function decodeToken(text: string): UpstreamToken | null {
 
 /** Runs a step on the store; a failure is the `missed` value. Faults other than an absent store go into the log. */
 export async function orMissed<T, M>(
-  report: Report,
+  report: Pick<Report, 'log'>,
   account: Account,
   missed: M,
   step: () => Promise<T>,

@@ -1,8 +1,9 @@
 import type { Account } from '../kernel/index.ts';
 import type { HeldLease } from '../platform/index.ts';
 import { type AccountJwt, isDead } from './account-jwt.ts';
-import { loginLease } from './account-keys.ts';
+import { loginLease, tagOf } from './account-keys.ts';
 import type { Accounts } from './accounts.ts';
+import { type Attempts, nameLease } from './attempts.ts';
 import { type BrokerParts, queueOf } from './broker-parts.ts';
 import { atPasswords } from './enrolled-passwords.ts';
 import type { Holding } from './holding.ts';
@@ -10,7 +11,6 @@ import { tokenFromLogin } from './jwt-life.ts';
 import { keepJwt, reportLogin, tooLong } from './login-turn.ts';
 import type { Enrolments, Password } from './ports.ts';
 import type { Refusal } from './refused-passwords.ts';
-import type { RejectedAttempts } from './rejected-attempts.ts';
 
 /**
  * Wrong passwords of an account within one cool-down, the broker's own attempt included, before people have to wait:
@@ -29,21 +29,45 @@ export type Tried = Awaited<ReturnType<Enrolments['enrol']>>;
  */
 export type TryPassword = (account: Account, password: Password, keep: () => Promise<void>) => Promise<Tried>;
 
-/** Runs a step while it holds a login slot and the account's login lease; waits for both. Throws GatewayError. */
-export type UnderLease = <T>(state: AccountJwt, step: (lease: HeldLease) => Promise<T>) => Promise<T>;
+/**
+ * Runs a step while it holds a login slot and the account's login lease, and before them a lease by `name`; waits for all.
+ * Throws GatewayError.
+ */
+export type UnderLease = <T>(
+  state: Pick<AccountJwt, 'account' | 'tag'>,
+  step: (lease: HeldLease) => Promise<T>,
+  name?: string,
+) => Promise<T>;
+
+type LeaseParts = Pick<BrokerParts, 'config' | 'leases' | 'slotsOf' | 'clock' | 'random' | 'closing'>;
 
 /** Creates {@link UnderLease}; nobody waits longer than a login and two leases take. */
-export function createUnderLease(parts: BrokerParts): UnderLease {
+export function createUnderLease(parts: LeaseParts): UnderLease {
   const { config, leases, slotsOf, clock, random, closing } = parts;
+  const acquire = (name: string): Promise<HeldLease | null> =>
+    atPasswords(() => leases.tryAcquire(name, config().broker.lease));
+  type State = Pick<AccountJwt, 'account' | 'tag'>;
   /** Null: another login of the account is under way. */
-  const turn = async <T>(state: AccountJwt, signal: AbortSignal, step: (lease: HeldLease) => Promise<T>) => {
+  const turn = async <T>(state: State, signal: AbortSignal, step: (lease: HeldLease) => Promise<T>) => {
     using _slot = await slotsOf(state.account.queue).take(signal);
-    const acquired = await atPasswords(() => leases.tryAcquire(loginLease(state.tag), config().broker.lease));
+    const acquired = await acquire(loginLease(state.tag));
     if (acquired === null) return null;
     await using lease = acquired;
     return { done: await step(lease) };
   };
-  return async (state, step) => {
+  /** As `turn`, under one more lease; nobody waits for a slot before it. */
+  const namedTurn = async <T>(
+    name: string,
+    state: State,
+    signal: AbortSignal,
+    step: (lease: HeldLease) => Promise<T>,
+  ) => {
+    const acquired = await acquire(name);
+    if (acquired === null) return null;
+    await using _lease = acquired;
+    return await turn(state, signal, step);
+  };
+  return async (state, step, name) => {
     const { lease: leaseMs } = config().broker;
     const patience = new AbortController();
     using _limit = clock.after(queueOf(config(), state.account).timeouts.login + 2 * leaseMs, () =>
@@ -52,7 +76,7 @@ export function createUnderLease(parts: BrokerParts): UnderLease {
     const signal = AbortSignal.any([closing, patience.signal]);
     for (;;) {
       signal.throwIfAborted();
-      const ended = await turn(state, signal, step);
+      const ended = await (name === undefined ? turn(state, signal, step) : namedTurn(name, state, signal, step));
       if (ended !== null) return ended.done;
       await clock.sleep(Math.min(LOOK_EVERY_MS, leaseMs / 4) * (0.5 + random() / 2), signal);
     }
@@ -72,19 +96,24 @@ export function createTryPassword(
   parts: BrokerParts,
   accounts: Accounts,
   holding: Holding,
-  attempts: RejectedAttempts,
+  attempts: Attempts,
   underLease: UnderLease,
 ): TryPassword {
   const { config, upstream, clock, refused, closing } = parts;
 
-  const waitFor = async (state: AccountJwt, password: Password): Promise<number | null> => {
-    const { account } = state;
-    const known = [state.refusal, await refused.read(account), ...(await atPasswords(() => attempts.read(account)))];
-    return waitUntil(
-      password,
-      known.filter((refusal) => refusal !== null),
-      clock.now(),
+  /** What is known of the account's name on every queue: they may lead to one Unix account. */
+  const refusalsOf = async (account: Account): Promise<readonly Refusal[]> => {
+    const everywhere = config().queues.map(({ name: queue }): Account => ({ ...account, queue }));
+    const known = await Promise.all(
+      everywhere.map(async (each) => [accounts.byTag(tagOf(each))?.refusal ?? null, await refused.read(each)]),
     );
+    const tried = await atPasswords(() => attempts.read(account));
+    return [...known.flat(), ...tried].filter((refusal) => refusal !== null);
+  };
+  const waitFor = async ({ account }: AccountJwt, password: Password): Promise<number | null> => {
+    const now = clock.now();
+    const mayAcceptAt = await atPasswords(() => attempts.mayAcceptAt(account));
+    return mayAcceptAt > now ? mayAcceptAt : waitUntil(password, await refusalsOf(account), now);
   };
   const remember = async (state: AccountJwt, { version }: Password): Promise<void> => {
     const refusal = { version, until: clock.now() + config().broker.coolDown };
@@ -118,6 +147,7 @@ export function createTryPassword(
     await keep();
     Object.assign(state, { lastLoginAt: clock.now(), refusal: null, reportedMissingAt: Number.NEGATIVE_INFINITY });
     await attempts.clear(account);
+    await attempts.accepted(account);
     await refused.clear(account);
     if (!isDead(state, token)) await keepJwt(parts, holding, { state, epoch }, token, lease);
     return { kind: 'accepted' };
@@ -125,6 +155,6 @@ export function createTryPassword(
 
   return async (account, password, keep) => {
     const { state } = accounts.of(account);
-    return await underLease(state, (lease) => logIn(state, password, keep, lease));
+    return await underLease(state, (lease) => logIn(state, password, keep, lease), nameLease(account));
   };
 }

@@ -21,4 +21,5 @@ export type {
   WholeAnswer,
 } from './ports.ts';
 export { judgeError } from './queue-agent.ts';
+export { epochOf } from './queue-link.ts';
 export { AnswerTooLong } from './sink.ts';

@@ -45,7 +45,8 @@ const clientOptions = ({ timeouts, connections }: QueueConfig): Client.Options =
   useMilo: false,
 });
 
-const epochOf = (origin: string): string => createHash('sha256').update(origin).digest('base64url').slice(0, 8);
+/** Names the server at an origin, for what is kept of it. */
+export const epochOf = (origin: string): string => createHash('sha256').update(origin).digest('base64url').slice(0, 8);
 
 class CandidateLink implements QueueLink {
   readonly config: QueueConfig;

@@ -132,7 +132,7 @@ describe('opaque access tokens of the identity provider', () => {
     const junk = (count: number, address: (at: number) => string) =>
       Array.from({ length: count }, (_, at) => {
         const from = { address: address(at), requestId: 'r' };
-        return refusalOf(() => world.bearers.authenticate(`junk-${address(at).replaceAll(":", ".")}-${at}`, from));
+        return refusalOf(() => world.bearers.authenticate(`junk-${address(at).replaceAll(':', '.')}-${at}`, from));
       });
     const flood = [
       ...junk(50, () => '198.51.100.1'),

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type JWTPayload, SignJWT } from 'jose';
-import { type Bearers, createBearers } from '../../src/auth/index.ts';
+import { type Bearers, createBearers, type People } from '../../src/auth/index.ts';
 import type { Config } from '../../src/config/index.ts';
 import type { Assertion } from '../../src/identity/index.ts';
 import { GatewayError, type Identity } from '../../src/kernel/index.ts';
@@ -88,7 +88,7 @@ export interface BearersWorld extends AsyncDisposable {
 
 export function createBearersWorld(
   entries: readonly Readonly<Record<string, unknown>>[],
-  options: { timeoutMs?: number } = {},
+  { find, ...options }: { timeoutMs?: number; find?: People['find'] } = {},
 ) {
   const clock = createManualClock();
   let config: Config = configFrom({ bearers: entries });
@@ -100,7 +100,7 @@ export function createBearersWorld(
   };
   const bearers = createBearers({
     config: () => config,
-    people: { admit },
+    people: { admit, ...(find === undefined ? {} : { find }) },
     clock,
     report: {
       log: { debug: note, info: note, warn: note, error: note },

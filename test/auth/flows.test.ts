@@ -6,7 +6,7 @@ import { createMemoryKeyValue, createRedisKeyValue, createSealer, type KeyValue 
 import { createManualClock } from '../world/manual-clock.ts';
 import { startRedis } from '../world/redis.ts';
 import { refusalOf, watch } from './auth-world.ts';
-import { MINUTE, newKey, sessionsConfig, webRequest } from './sessions-world.ts';
+import { ALICE, createSessionsWorld, MINUTE, newKey, sessionsConfig, signedIn, webRequest } from './sessions-world.ts';
 
 const FLOW: Flow = { provider: 'corp', returnTo: '/ui/tokens', facts: { nonce: 'n-1', verifier: 'v-1' } };
 
@@ -87,6 +87,14 @@ describe('a sign-in under way', () => {
     assert.equal(await store.get(keys[0] ?? ''), '1');
     await clock.advance(15 * MINUTE);
     assert.equal(await store.get(keys[0] ?? ''), null);
+  });
+
+  it('remembers which session its browser had, by public id', async () => {
+    await using sessions = createSessionsWorld();
+    const { cookie, session } = await sessions.first.open(webRequest(), signedIn(ALICE), ALICE);
+    const { first } = createFlowsWorld();
+    const { state, cookie: flow } = await first.start(webRequest({ session: cookie }), FLOW);
+    assert.deepEqual(await first.take(webRequest({ flow }), state, 'corp'), { ...FLOW, session: session.id });
   });
 
   it('fits into a RelayState of 80 bytes (SAML 2.0 Bindings, 3.4.3)', async () => {
@@ -252,6 +260,43 @@ describe('what was used once', () => {
   it('takes lives that are no whole numbers, or over', async () => {
     const once = createUsedOnce({ kv: createMemoryKeyValue({ clock: createManualClock() }), hashKey: newKey() });
     for (const life of [0.5, 0, -MINUTE]) assert.equal(await once.first('jti', String(life), life), true);
+  });
+
+  it('is left to be done until it was done, on any replica', async () => {
+    const clock = createManualClock();
+    const store = watch(createMemoryKeyValue({ clock }));
+    const hashKey = newKey();
+    const [one, two] = [createUsedOnce({ kv: store, hashKey }), createUsedOnce({ kv: store, hashKey })];
+    const done: string[] = [];
+    const fails = (): Promise<void> => Promise.reject(new Error('not yet'));
+    await assert.rejects(one.complete('logout', 'x', MINUTE, fails), /not yet/);
+    // Done, but the store went away before it could be noted: done again.
+    const away = one.complete('logout', 'x', MINUTE, async () => {
+      done.push('first');
+      store.away = true;
+    });
+    await assert.rejects(away, { code: 'GW_STORE_UNAVAILABLE' });
+    store.away = false;
+    const again = async (): Promise<void> => void done.push('again');
+    assert.equal(await two.complete('logout', 'x', MINUTE, again), true);
+    assert.equal(await one.complete('logout', 'x', MINUTE, again), false);
+    assert.equal(await one.complete('logout', 'y', MINUTE, again), true);
+    assert.deepEqual(done, ['first', 'again', 'again']);
+    await clock.advance(MINUTE);
+    assert.equal(await one.complete('logout', 'x', MINUTE, again), true);
+  });
+
+  it('notes a text for all replicas while it lives', async () => {
+    const clock = createManualClock();
+    const kv = createMemoryKeyValue({ clock });
+    const hashKey = newKey();
+    const [one, two] = [createUsedOnce({ kv, hashKey }), createUsedOnce({ kv, hashKey })];
+    assert.equal(await two.noted('ended', 'x'), null);
+    await one.note('ended', 'x', '17', MINUTE);
+    await one.note('ended', 'x', '18', 2 * MINUTE);
+    assert.deepEqual([await two.noted('ended', 'x'), await two.noted('ended', 'y')], ['18', null]);
+    await clock.advance(2 * MINUTE);
+    assert.equal(await two.noted('ended', 'x'), null);
   });
 
   it('is refused and not waved through while the store is away', async () => {

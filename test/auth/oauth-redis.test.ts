@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { COUNT_PENDING } from '../../src/auth/oauth/pending-script.ts';
 import { systemClock } from '../../src/kernel/index.ts';
-import { createRedisKeyValue } from '../../src/platform/index.ts';
+import { createMemoryKeyValue, createRedisKeyValue } from '../../src/platform/index.ts';
 import { eventually } from '../world/eventually.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { type RedisProcess, startRedis } from '../world/redis.ts';
@@ -55,6 +57,35 @@ describe('device logins on real Redis', () => {
       all(world, 3, (replica) => poll(replica, deviceCode)),
     ]);
     assert.equal(decisions.filter(Boolean).length, 1);
+  });
+
+  it('are counted alike by Redis and in memory while they wait', async () => {
+    const clock = createManualClock(1_700_000_000_000);
+    await using memory = createMemoryKeyValue({ clock });
+    await using kv = createRedisKeyValue(redis.config(), { clock: systemClock });
+    await eventually('Redis answers', () => kv.ping().then(() => true));
+    const start = clock.now();
+    const step = fc.record({ end: fc.integer({ min: 0, max: 4 }), by: fc.constantFrom(1, 1, -1), pass: fc.boolean() });
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const key = `device-pending:{round-${round++}}`;
+        let now = start;
+        const live: number[] = [];
+        for (const { end, by, pass } of steps) {
+          if (pass) now += 5000;
+          const ends = start + 10_000 * (end + 1);
+          const args = [ends, by, now, 3];
+          const answers = [await memory.run(COUNT_PENDING, [key], args), await kv.run(COUNT_PENDING, [key], args)];
+          assert.deepEqual(answers[0], answers[1]);
+          live.splice(0, live.length, ...live.filter((one) => one > now));
+          assert.equal(answers[0]?.[0], by > 0 && live.length >= 3 ? 0 : 1);
+          if (by < 0 && live.includes(ends)) live.splice(live.indexOf(ends), 1);
+          if (by > 0 && live.length < 3 && ends > now) live.push(ends);
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('know early polls on whichever replica', async () => {

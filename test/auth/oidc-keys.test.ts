@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { systemClock } from '../../src/kernel/index.ts';
 import { createMemoryKeyValue } from '../../src/platform/index.ts';
+import { eventually } from '../world/eventually.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { refusalOf } from './auth-world.ts';
 import { createBrowser, createGateway, createOidcRig, type Gateway, newKey, type OidcRig } from './oidc-rig.ts';
@@ -36,7 +37,7 @@ describe('discovery and keys of an OpenID provider', () => {
     assert.deepEqual(gateway.provider.state(), { ready: true, reason: null });
     await clock.advance(3_600_000);
     await gateway.begin(createBrowser());
-    assert.equal(rig.count('/.well-known/openid-configuration'), 2);
+    await eventually('it is read anew', () => rig.count('/.well-known/openid-configuration') === 2);
   });
 
   it('a new key of the provider is met at the first token that it signs', async () => {
@@ -93,7 +94,7 @@ describe('discovery and keys of an OpenID provider', () => {
       id_token: await fresh(rig, answer, clock.now()),
     }));
     assert.deepEqual((await gateway.finish(browser, callback)).assertion.attributes.sub, ['p-7f3a91c2']);
-    assert.equal(rig.count('/jwks'), 2);
+    await eventually('they were asked for', () => rig.count('/jwks') === 2);
   });
 
   it('an unreachable key set is an absent provider, not a refusal, and is not asked again at once', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { exportPKCS8 } from 'jose';
+import { SESSION_COOKIE } from '../../src/auth/index.ts';
 import { createMemoryKeyValue } from '../../src/platform/index.ts';
 import { localIdentity } from '../world/identities.ts';
 import { createManualClock } from '../world/manual-clock.ts';
@@ -70,6 +71,17 @@ describe('the request to an OpenID provider', () => {
     const two = await gateway.callbackOf(browser, '/ui/two');
     assert.equal((await gateway.finish(browser, two)).returnTo, '/ui/two');
     assert.equal((await gateway.finish(browser, one)).returnTo, '/ui/one');
+  });
+
+  it('comes back with the session that the browser had when it went', async () => {
+    await using rig = await createOidcRig();
+    await using gateway = createGateway(rig.issuer);
+    const browser = createBrowser();
+    assert.equal((await gateway.finish(browser, await gateway.callbackOf(browser))).before, undefined);
+    browser.cookies.set(SESSION_COOKIE, `${'A'.repeat(22)}.${'A'.repeat(43)}`);
+    const callback = await gateway.callbackOf(browser);
+    browser.cookies.delete(SESSION_COOKIE);
+    assert.match((await gateway.finish(browser, callback)).before ?? '', /^[A-Za-z0-9_-]{22}$/);
   });
 
   it('is not sent while the store is away', async () => {

@@ -69,7 +69,7 @@ describe('a crowd that wants one name, over two replicas on a real Redis', () =>
     const world = createPeopleWorld(rules, kv);
     await world.people.admit(assertionOf('looking-glass', 'alice.liddell'));
     const keys = (await redis.command('KEYS', '*')) as string[];
-    assert.equal(keys.length, 5, keys.join(' '));
+    assert.equal(keys.length, 8, keys.join(' '));
     const values = [];
     for (const key of keys) {
       const type = await redis.command('TYPE', key);

@@ -101,6 +101,20 @@ describe('a logout that the provider asks for', () => {
       await assert.rejects(outcome, away);
     });
 
+    it(`by ${binding} whose sessions could not be ended is taken again, on every replica`, async () => {
+      await using world = await createSamlWorld();
+      const xml = request(world);
+      const away = new GatewayError('GW_STORE_UNAVAILABLE', 'taken away by the test');
+      const failing = world.replica().takeLogout(message('SAMLRequest', xml), () => {
+        world.store.away = true;
+        return Promise.reject(away);
+      });
+      await assert.rejects(failing, away);
+      world.store.away = false;
+      assert.deepEqual((await take(world.replica(), message('SAMLRequest', xml))).told, [[ALL]]);
+      await refused(world.replica(), message('SAMLRequest', xml), 'a logout message twice');
+    });
+
     it(`by ${binding} is refused twice, on every replica`, async () => {
       await using world = await createSamlWorld();
       const xml = request(world);
@@ -243,6 +257,52 @@ describe('a logout that the provider asks for', () => {
     await world.file('idp.xml', metadataXml({ keys: [KEYS.idp], slo: '' }));
     const quiet = await take(world.replica(), message());
     assert.deepEqual([quiet.answer.kind, quiet.told], ['empty', [[ALL]]]);
+  });
+});
+
+describe('an assertion on its way while its session is ended', () => {
+  const logOut = (world: SamlWorld, provider: Provider, content: string) =>
+    take(provider, queried(redirectQuery('SAMLRequest', request(world, { content }), KEYS.idp)));
+  const ENDED = 'the provider has ended this session already';
+
+  it('is refused on every replica, for the session index that was named', async () => {
+    await using world = await createSamlWorld();
+    const provider = world.replica();
+    const [begun, other] = [await world.begin(provider), await world.begin(provider)];
+    const response = world.respond(begun);
+    const untouched = world.respond(other, { sessionIndex: '_session-2' });
+    await logOut(world, provider, NAME_ID + INDEX);
+    await assert.rejects(world.finish(world.replica(), begun, response), failsWith(ENDED));
+    assert.ok(await world.finish(provider, other, untouched));
+    await world.clock.advance(60_000);
+    const again = await world.begin(provider);
+    await assert.rejects(world.finish(provider, again, world.respond(again)), failsWith(ENDED));
+  });
+
+  it('is refused for a person who was signed out everywhere, who may sign in anew', async () => {
+    await using world = await createSamlWorld();
+    const provider = world.replica();
+    const [begun, other] = [await world.begin(provider), await world.begin(provider)];
+    const response = world.respond(begun, { sessionIndex: '_another' });
+    const ofBob = world.respond(other, { nameId: 'bob-0001' });
+    await world.clock.advance(1000);
+    await logOut(world, provider, NAME_ID);
+    await assert.rejects(world.finish(world.replica(), begun, response), failsWith(ENDED));
+    assert.ok(await world.finish(provider, other, ofBob));
+    await world.clock.advance(1000);
+    const anew = await world.begin(provider);
+    assert.ok(await world.finish(provider, anew, world.respond(anew)));
+  });
+
+  it('of another provider is not touched', async () => {
+    await using world = await createSamlWorld();
+    const provider = world.replica();
+    const begun = await world.begin(provider);
+    const response = world.respond(begun);
+    const other = world.replica({ name: 'other', entityId: SP });
+    const xml = request(world, { slo: SLO.replace('/corp/', '/other/'), content: NAME_ID + INDEX });
+    await take(other, queried(redirectQuery('SAMLRequest', xml, KEYS.idp)));
+    assert.ok(await world.finish(provider, begun, response));
   });
 });
 

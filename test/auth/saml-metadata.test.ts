@@ -259,6 +259,33 @@ describe('metadata that is kept fresh', () => {
     assert.deepEqual(made.reasons, ['away', 'still away', null]);
   });
 
+  it('is never that of another provider than the first, which stays in use; the log says so', async () => {
+    const next = new X509Certificate(KEYS.nextIdp.certPem);
+    const other = found({ entityId: 'https://evil.example/saml', certificates: [next] });
+    await using made = source([found(), other, found({ certificates: [next] })]);
+    const first = await made.current();
+    await made.clock.advance(3_600_000);
+    assert.equal(made.reads(), 2);
+    assert.equal(await made.current(), first);
+    assert.match(made.reasons.at(-1) ?? '', /another entity id than before/);
+    await made.clock.advance(30_000);
+    assert.deepEqual([(await made.current()).certificates, made.reasons.at(-1)], [[next], null]);
+  });
+
+  it('is none of another provider either when a signature is unknown, or the first has ended', async () => {
+    const other = found({
+      entityId: 'https://evil.example/saml',
+      certificates: [new X509Certificate(KEYS.nextIdp.certPem)],
+    });
+    await using made = source([found({ validUntil: NOW + 200_000 }), other]);
+    assert.equal(await made.newerThan(await made.current()), null);
+    await made.clock.advance(200_000);
+    await assert.rejects(made.current(), {
+      code: 'GW_PROVIDER_UNAVAILABLE',
+      internal: /another entity id than before/,
+    });
+  });
+
   it('is read once for many that wait', async () => {
     await using made = source([found()]);
     await Promise.all([made.current(), made.current(), made.current()]);

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { createVerifier, type Verifier } from '../../src/auth/saml/verifier.ts';
 import { GatewayError, systemClock } from '../../src/kernel/index.ts';
 import { ASSERTION, IDP, MORE, metadataXml, type ResponseShape, SIGNATURE } from './saml-idp.ts';
-import { ACS, createSamlWorld, failsWith, KEYS, posted, SP } from './saml-world.ts';
+import { ACS, createSamlWorld, failsWith, inflated, KEYS, posted, SP } from './saml-world.ts';
 import { webRequest } from './sessions-world.ts';
 
 describe('a SAML sign-in', () => {
@@ -72,6 +72,21 @@ describe('a SAML sign-in', () => {
     assert.match(xml, /Comparison="exact"><saml:AuthnContextClassRef[^>]*>urn:mfa</);
     const { xml: plain } = await world.begin(world.replica());
     assert.doesNotMatch(plain, /ForceAuthn|RequestedAuthnContext|Format=/);
+  });
+
+  it('says which session the browser had, though its POST does not carry it', async () => {
+    await using world = await createSamlWorld();
+    const provider = world.replica();
+    const session = `${'A'.repeat(22)}.${'A'.repeat(43)}`;
+    const away = await provider.begin(webRequest({ session }), '/ui/');
+    assert.ok(away.kind === 'redirect');
+    const xml = inflated(new URL(away.location).searchParams.get('SAMLRequest') ?? '');
+    const begun = { ...away.flow, xml, location: '', requestId: / ID="([^"]+)"/.exec(xml)?.[1] ?? '' };
+    const { before } = await world.finish(provider, begun, world.respond(begun));
+    assert.match(before ?? '', /^[A-Za-z0-9_-]{22}$/);
+    assert.notEqual(before, 'A'.repeat(22), 'not the cookie’s own half');
+    const without = await world.begin(provider);
+    assert.equal((await world.finish(provider, without, world.respond(without))).before, undefined);
   });
 
   it('may be finished on another replica', async () => {
@@ -340,6 +355,53 @@ describe('what a SAML response must say', () => {
       await assert.rejects(world.finish(provider, begun, world.respond(begun, { response })), {
         code: 'GW_SIGN_IN_FAILED',
       });
+  });
+});
+
+describe('a NameID that is the subject', () => {
+  const PERSISTENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent';
+  const UNSPECIFIED = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified';
+  type Changes = NonNullable<Parameters<Awaited<ReturnType<typeof createSamlWorld>>['replica']>[0]>;
+
+  /** A sign-in whose NameID has these attributes; gives why not, or null. */
+  async function signIn(config: Changes, attributes: string): Promise<string | null> {
+    await using world = await createSamlWorld();
+    const provider = world.replica(config);
+    const begun = await world.begin(provider);
+    const assertion = (xml: string): string => xml.replace(/<saml:NameID[^>]*>/, `<saml:NameID${attributes}>`);
+    try {
+      await world.finish(provider, begun, world.respond(begun, { assertion }));
+      return null;
+    } catch (error) {
+      assert.ok(error instanceof GatewayError && error.code === 'GW_SIGN_IN_FAILED');
+      return error.internal ?? '';
+    }
+  }
+
+  it('has the format that was asked for', async () => {
+    const asks = { nameIdFormat: PERSISTENT };
+    const other = 'NameID has another Format than asked for';
+    assert.equal(await signIn(asks, ` Format="${PERSISTENT}"`), null);
+    assert.equal(await signIn(asks, ` Format="${PERSISTENT.replace('persistent', 'transient')}"`), other);
+    assert.equal(await signIn(asks, ` Format="${UNSPECIFIED}"`), other);
+    assert.equal(await signIn(asks, ''), other);
+  });
+
+  it('has any format when none was asked for, or it was left to the provider', async () => {
+    for (const config of [{}, { nameIdFormat: UNSPECIFIED }])
+      for (const attributes of ['', ` Format="${PERSISTENT}"`]) assert.equal(await signIn(config, attributes), null);
+  });
+
+  it('is one of the provider’s names, and for this gateway', async () => {
+    assert.equal(await signIn({}, ` NameQualifier="${IDP}" SPNameQualifier="${SP}"`), null);
+    assert.equal(await signIn({}, ' NameQualifier="https://other.example"'), 'NameID has another NameQualifier');
+    assert.equal(await signIn({}, ' NameQualifier=""'), 'NameID has another NameQualifier');
+    assert.equal(await signIn({}, ` SPNameQualifier="${SP}/"`), 'NameID has another SPNameQualifier');
+  });
+
+  it('may be anything when an attribute is the subject', async () => {
+    const config = { subject: 'uid', nameIdFormat: PERSISTENT };
+    assert.equal(await signIn(config, ' Format="x" NameQualifier="y" SPNameQualifier="z"'), null);
   });
 });
 

@@ -138,6 +138,20 @@ describe('logout by a message of the provider', () => {
     assert.equal(done.kind === 'redirect' && done.location, '/signed-out');
   });
 
+  it('for which there is no session succeeds, and the log says why nothing ended', async () => {
+    await using world = await createSignInWorld();
+    const { cookie } = await openAt(world, 'corp', ALICE, 'a');
+    const answer = await world.call('GET /saml/corp/slo?key=b');
+    assert.equal(answer.kind === 'redirect' && answer.location, 'https://idp.example/corp/logout-done');
+    assert.match(
+      world.logged.at(-1) ?? '',
+      /^info an identity provider ended no session here .*"count":0.*no session here/,
+    );
+    assert.ok(await world.sessions.first.find(cookie));
+    await world.call('GET /saml/corp/slo?key=a');
+    assert.match(world.logged.at(-1) ?? '', /^info an identity provider ended sessions .*"count":1/);
+  });
+
   it('is told to succeed only when its sessions have ended', async () => {
     await using world = await createSignInWorld();
     const { cookie } = await openAt(world, 'corp', ALICE, 'a');

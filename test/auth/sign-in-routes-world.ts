@@ -61,7 +61,8 @@ export function fakeProvider({ name, type, label }: ProviderConfig, flows: Flows
       const flow = await flows.take(request, state, name);
       if (flow === null) throw new GatewayError('GW_SIGN_IN_FAILED', 'some text', { internal: 'no such flow' });
       if (provider.next instanceof Error) throw provider.next;
-      return { ...provider.next, returnTo: flow.returnTo };
+      const before = flow.session === undefined ? {} : { before: flow.session };
+      return { ...provider.next, returnTo: flow.returnTo, ...before };
     },
     logout: (session) => provider.onLogout(session),
     takeLogout: (request, endSessions) => provider.onLogoutMessage(request, endSessions),

@@ -4,7 +4,7 @@ import { FLOW_COOKIE, SESSION_COOKIE } from '../../src/auth/index.ts';
 import { ERROR_CODES, GatewayError } from '../../src/kernel/index.ts';
 import { refusalOf, seenOf } from './auth-world.ts';
 import { ALICE, BOB, signedIn, webRequest } from './sessions-world.ts';
-import { begin, cookieIn, createSignInWorld, locationOf, signInAt } from './sign-in-routes-world.ts';
+import { begin, cookieIn, createSignInWorld, locationOf, type SignInWorld, signInAt } from './sign-in-routes-world.ts';
 
 describe('the sign-in page', () => {
   it('lists the providers and carries the place to return to', async () => {
@@ -58,6 +58,83 @@ describe('the beginning of a sign-in', () => {
     }
     assert.deepEqual(world.records, []);
   });
+});
+
+/** A request of a browser that says which site it comes from. */
+function from(site: string | undefined) {
+  const { raw } = webRequest();
+  if (site !== undefined) raw.headers['sec-fetch-site'] = site;
+  return { raw };
+}
+
+describe('a sign-in that another site begins', () => {
+  const lines = ['GET /saml/corp/login?return=/ui/tokens', 'GET /oidc/cloud/login?return=/ui/tokens'];
+
+  it('shows the sign-in page instead, which returns to where it should', async () => {
+    await using world = await createSignInWorld();
+    for (const line of lines) {
+      for (const site of ['cross-site', 'same-site']) {
+        const answer = await world.call(line, from(site));
+        assert.equal(locationOf(answer), '/login?return=%2Fui%2Ftokens');
+        assert.deepEqual(answer.cookies ?? [], [], 'nothing was begun');
+      }
+    }
+    const answer = await world.call('GET /oidc/cloud/login?return=//evil.example', from('cross-site'));
+    assert.equal(locationOf(answer), '/login?return=%2Fui%2F');
+  });
+
+  it('is begun from the gateway’s own page, by a bookmark, and by a browser that does not tell', async () => {
+    await using world = await createSignInWorld();
+    for (const line of lines) {
+      for (const site of ['same-origin', 'none', undefined]) {
+        assert.match(locationOf(await world.call(line, from(site))), /^https:\/\/idp\.example\//);
+      }
+    }
+  });
+});
+
+describe('a sign-in in a browser that had a session', () => {
+  const ways = {
+    OIDC: async (world: SignInWorld, session: string) => {
+      const { state, flow } = await begin(world, 'GET /oidc/cloud/login?return=/ui/tokens', { session });
+      return world.call(`GET /oidc/cloud/callback?state=${state}&code=c`, { flow, session });
+    },
+    'SAML, whose POST from another site carries no session cookie': async (world: SignInWorld, session: string) => {
+      const { state, flow } = await begin(world, 'GET /saml/corp/login?return=/ui/tokens', { session });
+      const form = new URLSearchParams({ RelayState: state, SAMLResponse: 'x' });
+      return world.call('POST /saml/corp/acs', { form, flow });
+    },
+  };
+  for (const [way, signIn] of Object.entries(ways)) {
+    it(`of somebody else ends that one and leads to the start page: ${way}`, async () => {
+      await using world = await createSignInWorld();
+      const old = await world.sessions.first.open(webRequest(), signedIn(BOB), BOB);
+      const answer = await signIn(world, old.cookie);
+      assert.equal(locationOf(answer), '/ui/');
+      assert.equal(await world.sessions.first.find(old.cookie), null);
+      assert.equal(
+        (await world.sessions.first.find(cookieIn(answer, SESSION_COOKIE) ?? ''))?.identity.user,
+        ALICE.user,
+      );
+    });
+
+    it(`of the same person ends that one and goes on: ${way}`, async () => {
+      await using world = await createSignInWorld();
+      const old = await world.sessions.first.open(webRequest(), signedIn(ALICE), ALICE);
+      const answer = await signIn(world, old.cookie);
+      assert.equal(locationOf(answer), '/ui/tokens');
+      assert.equal(await world.sessions.first.find(old.cookie), null);
+      assert.equal((await world.sessions.first.list(ALICE.subject)).length, 1);
+    });
+
+    it(`that has ended meanwhile, or is none, just goes on: ${way}`, async () => {
+      await using world = await createSignInWorld();
+      const old = await world.sessions.first.open(webRequest(), signedIn(BOB), BOB);
+      await world.sessions.first.end(old.session.id);
+      for (const cookie of [old.cookie, 'x', `${'A'.repeat(22)}.${'A'.repeat(43)}`])
+        assert.equal(locationOf(await signIn(world, cookie)), '/ui/tokens');
+    });
+  }
 });
 
 describe('the end of a sign-in', () => {

@@ -8,10 +8,12 @@ import { type BindingDeps, runBinding } from '../../src/cli/binding.ts';
 import { runBindingVerb } from '../../src/cli/store.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { createIdentityRules } from '../../src/identity/index.ts';
-import { systemClock } from '../../src/kernel/index.ts';
+import { type Account, Secret, systemClock } from '../../src/kernel/index.ts';
 import { createRedisKeyValue, createSealer } from '../../src/platform/index.ts';
+import { createEnrolledPasswords } from '../../src/tokens/index.ts';
 import { createAuthWorld } from '../auth/auth-world.ts';
 import { assertionOf, createPeopleWorld } from '../auth/people-world.ts';
+import { createRecordedReport } from '../tokens/replicas.ts';
 import { eventually } from '../world/eventually.ts';
 import { startRedis } from '../world/redis.ts';
 
@@ -38,13 +40,21 @@ async function createTerminal() {
   const auth = createAuthWorld(1, world.store, world.clock);
   const tokens = auth.join({ people: world.people });
   const ended: string[] = [];
+  const forgotten: string[] = [];
   const opened: (string | undefined)[] = [];
   let closed = 0;
   const deps: BindingDeps = {
     async open(config) {
       opened.push(config);
       const sessions = { endOthers: async (subject: string) => ended.push(subject) };
-      return { people: world.join(), tokens, sessions, [Symbol.asyncDispose]: async () => void closed++ };
+      const forgetAccount = async ({ queue, name }: Account) => forgotten.push(`${queue} ${name}`) === 1;
+      return {
+        people: world.join(),
+        tokens,
+        sessions,
+        forgetAccount,
+        [Symbol.asyncDispose]: async () => void closed++,
+      };
     },
   };
   const type = (line: string, use = deps) =>
@@ -61,6 +71,8 @@ async function createTerminal() {
     tokens,
     /** Subjects whose sessions were ended. */
     ended,
+    /** Accounts of which enrolled passwords and JWTs were ended. */
+    forgotten,
     type,
     opened,
     closed: () => closed,
@@ -112,7 +124,7 @@ describe('vovgw binding remove', () => {
       await terminal.tokens.create({ ...wanted, user: 'bob@corp.example', subject: 'corp:id-2' }),
     ];
     const { out } = await terminal.type('remove alice');
-    assert.match(out, /Access tokens revoked: 1\.\n$/);
+    assert.match(out, /Access tokens revoked: 1\./);
     assert.deepEqual(terminal.ended, ['corp:id-1']);
     // Signed in again under another name, the person does not get the old token back.
     await terminal.world.people.admit(assertionOf('id-1', 'alicia'));
@@ -120,6 +132,25 @@ describe('vovgw binding remove', () => {
       code: 'GW_UNAUTHENTICATED',
     });
     for (const { token } of others) assert.ok(await terminal.tokens.authenticate(token.reveal()));
+  });
+
+  it('ends what was enrolled for every account of that person on every queue', async () => {
+    await using terminal = await createTerminal();
+    const { out } = await terminal.type('remove alice');
+    assert.deepEqual(terminal.forgotten, ['vnc alice', 'fast alice']);
+    assert.match(out, /vovserver passwords deleted: 1\.\n$/);
+  });
+
+  it('of a former name leaves the person their tokens and sessions', async () => {
+    await using terminal = await createTerminal();
+    await terminal.world.people.admit(assertionOf('id-1', 'asmith'));
+    const wanted = { label: 'laptop', scopes: ['read' as const] };
+    const theirs = await terminal.tokens.create({ ...wanted, user: 'asmith', subject: 'corp:id-1' });
+    const { out } = await terminal.type('list');
+    assert.match(out, /\nalice {13}corp:id-1 {2}vnc=alice,fast=alice .* former name\n/);
+    assert.equal((await terminal.type('remove alice')).code, 0);
+    assert.deepEqual([terminal.ended, terminal.forgotten], [[], ['vnc alice', 'fast alice']]);
+    assert.ok(await terminal.tokens.authenticate(theirs.token.reveal()));
   });
 
   it('exits 1 for a name that nobody has', async () => {
@@ -130,7 +161,7 @@ describe('vovgw binding remove', () => {
     const json = await terminal.type('remove carl --json');
     assert.deepEqual(
       [json.code, json.err, JSON.parse(json.out)],
-      [1, '', { user: 'carl', removed: false, revoked: 0 }],
+      [1, '', { user: 'carl', removed: false, revoked: 0, passwords: 0 }],
     );
   });
 
@@ -144,8 +175,34 @@ describe('vovgw binding remove', () => {
   });
 });
 
+describe('vovgw binding give', () => {
+  it('binds the name to the subject and ends what the former holder had', async () => {
+    await using terminal = await createTerminal();
+    const wanted = { label: 'cron', scopes: ['read' as const] };
+    const theirs = await terminal.tokens.create({ ...wanted, user: 'alice', subject: 'corp:id-1' });
+    const { code, out } = await terminal.type('give alice corp:id-3');
+    assert.equal(code, 0);
+    assert.match(out, /^alice is bound to corp:id-3\. Access tokens revoked: 1\. vovserver passwords deleted: 1\.\n$/);
+    assert.deepEqual([terminal.ended, terminal.forgotten], [['corp:id-1'], ['vnc alice', 'fast alice']]);
+    const { people } = terminal.world;
+    await assert.rejects(people.admit(assertionOf('id-1', 'alice')), { code: 'GW_IDENTITY_CONFLICT' });
+    await assert.rejects(async () => terminal.tokens.authenticate(theirs.token.reveal()), {
+      code: 'GW_UNAUTHENTICATED',
+    });
+    assert.match((await terminal.type('list')).out, /alice .*corp:id-3 .* never\n/);
+    assert.equal((await people.admit(assertionOf('id-3', 'alice'))).user, 'alice');
+  });
+
+  it('says which subjects there can be', async () => {
+    await using terminal = await createTerminal();
+    const { code, err } = await terminal.type('give alice bob');
+    assert.equal(code, 1);
+    assert.match(err, /begins with none of corp:/);
+  });
+});
+
 describe('vovgw binding called wrongly', () => {
-  for (const line of ['', 'show', 'remove', 'remove a b', 'list alice', 'list --all']) {
+  for (const line of ['', 'show', 'remove', 'remove a b', 'give', 'give a', 'give a b c', 'list alice', 'list --all']) {
     it(`“${line}” exits 2 with the usage and opens nothing`, async () => {
       await using terminal = await createTerminal();
       const { code, out, err } = await terminal.type(line);
@@ -195,12 +252,25 @@ ${more}`;
     const sealer = createSealer({ current: config.secrets.sealingKey });
     const people = createPeople({ kv, sealer, config: () => config, rules: () => rules, clock: systemClock });
     await people.admit(assertionOf('id-1', 'alice'));
+    const account = { queue: 'vnc', name: 'alice', shared: false };
+    const report = createRecordedReport();
+    const versionKey = config.secrets.tokenKey;
+    const passwords = createEnrolledPasswords({ kv, sealer, clock: systemClock, report, versionKey });
+    await passwords.put(account, new Secret('sesame'), 'corp:id-1');
     const verb = (...argv: string[]) =>
       captured((out, err) => runBindingVerb([...argv, '--config', path], {}, out, err));
     const listed = await verb('list');
     assert.match(listed.out, /\nalice {2}corp:id-1 {2}vnc=alice {2}/);
-    assert.equal((await verb('remove', 'alice')).code, 0);
+    const messages: string[] = [];
+    await using _ = await kv.subscribe('jwt-changed', (message) => messages.push(message));
+    const removed = await verb('remove', 'alice');
+    assert.deepEqual([removed.code, removed.err], [0, '']);
+    assert.match(removed.out, /vovserver passwords deleted: 1\./);
     assert.equal(await people.find('corp:id-1'), null);
+    assert.equal(await passwords.find(account), null);
+    await eventually('replicas are told to drop the JWT', () => messages.some((tag) => tag.startsWith('vnc:')));
+    assert.equal((await verb('give', 'alice', 'corp:id-2')).code, 0);
+    assert.match((await verb('list')).out, /\nalice {2}corp:id-2 /);
   });
 
   it('says when there is no Redis', async () => {

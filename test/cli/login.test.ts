@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -149,13 +149,60 @@ describe('vovgw login', () => {
     assert.equal((await world.call(['print'], { XDG_CONFIG_HOME: 'etc' })).code, 1);
   });
 
+  it('ends the token that it replaces, after the new one was saved', async () => {
+    await using world = await createLoginWorld();
+    const { tokens } = firstOf(world.oauth);
+    const before = await world.save();
+    const savedThen: boolean[] = [];
+    world.intercept = async ({ url }) => {
+      if (url === '/oauth/revoke') savedThen.push(!(await readFile(world.file, 'utf8')).includes(before));
+      return null;
+    };
+    const { code, err } = await world.logIn();
+    assert.equal(code, 0);
+    assert.equal(err, 'The token of the login before has ended.\n');
+    assert.equal(await tokens.inspect(before), null);
+    const { token } = JSON.parse(await readFile(world.file, 'utf8'));
+    assert.notEqual(await tokens.inspect(token), null);
+    assert.deepEqual(savedThen, [true]);
+  });
+
+  it('is logged in all the same when the token that it replaces cannot be ended, and says so', async () => {
+    await using world = await createLoginWorld();
+    const before = await world.save();
+    world.intercept = ({ url }) => (url === '/oauth/revoke' ? { status: 503, body: { detail: 'Not now.' } } : null);
+    const { code, out, err } = await world.logIn();
+    assert.equal(code, 0);
+    assert.match(out, /Logged in/);
+    assert.equal(
+      err,
+      `The token of the login before was not ended: Not now. (503)\nEnd it on the page ${world.url}/ui/tokens.\n`,
+    );
+    assert.equal((await readFile(world.file, 'utf8')).includes(before), false);
+  });
+
+  it('sends the token of a login at another gateway nowhere', async () => {
+    await using other = await createLoginWorld();
+    await using world = await createLoginWorld();
+    const token = await other.save();
+    await mkdir(dirname(world.file), { recursive: true, mode: 0o700 });
+    await copyFile(other.file, world.file);
+    const { code, err } = await world.logIn();
+    assert.equal(code, 0);
+    assert.match(err, new RegExp(`another gateway\\nEnd it on the page ${other.url}/ui/tokens`));
+    assert.ok(![...world.requests, ...other.requests].some((line) => line.endsWith('/oauth/revoke')));
+    assert.notEqual(await firstOf(other.oauth).tokens.inspect(token), null);
+  });
+
   it('replaces an older login, even one whose file others could read', async () => {
     await using world = await createLoginWorld();
     await world.save();
     const first = await readFile(world.file, 'utf8');
     await chmod(world.file, 0o644);
     await chmod(dirname(world.file), 0o755);
-    assert.equal((await world.logIn()).code, 0);
+    const { code, err } = await world.logIn();
+    assert.equal(code, 0);
+    assert.match(err, /was not ended: .* can be read by others[\s\S]*\/ui\/tokens/);
     assert.notEqual(await readFile(world.file, 'utf8'), first);
     assert.equal(await modeOf(world.file), 0o600);
     assert.equal(await modeOf(dirname(world.file)), 0o700);

@@ -291,6 +291,38 @@ const RULES: readonly Row[] = [
     warns: true,
   },
   {
+    check: 'roles name known providers and subjects',
+    patch: {
+      ...saml(),
+      identity: { roles: { admin: { subjects: ['local:root', 'elsewhere:1', 'root'], providers: ['nowhere'] } } },
+    },
+    paths: [
+      'identity.roles.admin.subjects[1]',
+      'identity.roles.admin.subjects[2]',
+      'identity.roles.admin.providers[0]',
+    ],
+  },
+  {
+    check: 'roles by name belong to one realm',
+    patch: {
+      ...people(SAML, { ...SAML, name: 'partner' }),
+      identity: { roles: { admin: { users: ['root'] }, operator: { users: ['root'], providers: ['corp'] } } },
+    },
+    paths: ['identity.roles.admin'],
+    warns: true,
+  },
+  {
+    check: 'attribute patterns together cannot stall',
+    patch: rules(
+      ...Array.from({ length: 5 }, (_, at) => ({
+        match: { attribute: { name: 'g', pattern: `.*,.*q${at}` } },
+        account: 'svc',
+      })),
+    ),
+    paths: ['identity.rules[4].match.attribute.pattern'],
+    says: /all rules together/,
+  },
+  {
     check: 'roles name known groups',
     patch: { identity: { roles: { operator: { groups: ['ops', 'eda'] } }, groups: { eda: ['alice'] } } },
     paths: ['identity.roles.operator.groups[0]'],

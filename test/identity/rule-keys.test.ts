@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { configSchema } from '../../src/config/index.ts';
-import { createAccountRules } from '../../src/identity/index.ts';
+import { type AccountRules, createAccountRules, createIdentityRules } from '../../src/identity/index.ts';
 import type { Identity } from '../../src/kernel/index.ts';
 import { localIdentity } from '../world/identities.ts';
 
@@ -18,7 +18,7 @@ const ALICE: Identity = {
 };
 
 /** The account, or the reason why there is none. */
-function answer(rules: ReturnType<typeof rulesOf>, identity: Identity, queue = 'q'): string {
+function answer(rules: AccountRules, identity: Identity, queue = 'q'): string {
   const decision = rules.accountFor(identity, queue);
   return decision.kind === 'account' ? decision.account.name : decision.reason;
 }
@@ -117,6 +117,121 @@ describe('roles', () => {
   for (const [user, roles] of ROWS) {
     it(`of ${user}: ${roles.join(', ')}`, () => assert.deepEqual(rules.identityOf(user).roles, roles));
   }
+});
+
+describe('roles by subject and by provider', () => {
+  const provider = (name: string) => ({
+    type: 'saml',
+    name,
+    keyFile: '/k',
+    certFile: '/c',
+    user: { attribute: 'uid' },
+    groups: { attribute: 'groups' },
+  });
+  const signIn = configSchema.shape.signIn.parse({ providers: [provider('corp'), provider('partner')] });
+  const rolesOf = (admin: Record<string, unknown>, from: string, user = 'carol', groups: string[] = []) => {
+    const identity = configSchema.shape.identity.parse({ roles: { admin } });
+    const attributes = { NameID: [`id-${user}`], uid: [user], groups };
+    const decision = createIdentityRules({ identity, signIn }).toIdentity({ provider: from, issuer: 'x', attributes });
+    return decision.kind === 'identity' && decision.identity.roles.includes('admin');
+  };
+
+  it('a subject holds whatever its user name, and no other does', () => {
+    const admin = { subjects: ['corp:id-carol'] };
+    assert.equal(rolesOf(admin, 'corp'), true);
+    assert.equal(rolesOf(admin, 'partner'), false);
+    assert.equal(rolesOf(admin, 'corp', 'mallory'), false);
+  });
+
+  it('names and groups of other providers count for nothing', () => {
+    const admin = { users: ['carol'], groups: ['chiefs'], providers: ['corp'] };
+    assert.equal(rolesOf(admin, 'corp'), true);
+    assert.equal(rolesOf(admin, 'partner'), false);
+    assert.equal(rolesOf(admin, 'corp', 'bob', ['chiefs']), true);
+    assert.equal(rolesOf(admin, 'partner', 'bob', ['chiefs']), false);
+    assert.equal(rolesOf({ ...admin, providers: [] }, 'corp'), false);
+    const rules = rulesOf({ roles: { admin } });
+    assert.deepEqual(rules.identityOf('carol').roles, ['user'], 'nor the administrator’s own users');
+  });
+
+  it('a provider alone makes nobody anything', () => {
+    assert.equal(rolesOf({ providers: ['corp'] }, 'corp'), false);
+  });
+});
+
+describe('attributes of many values', () => {
+  const signIn = configSchema.shape.signIn.parse({
+    providers: [{ type: 'saml', name: 'corp', keyFile: '/k', certFile: '/c', user: { attribute: 'uid' } }],
+  });
+  const rulesWith = (pattern: string) =>
+    createIdentityRules({
+      signIn,
+      identity: configSchema.shape.identity.parse({
+        rules: [{ match: { attribute: { name: 'g', pattern } }, account: 'acc' }],
+      }),
+    });
+  const decide = (count: number) =>
+    rulesWith('x').toIdentity({
+      provider: 'corp',
+      issuer: 'x',
+      attributes: { NameID: ['1'], uid: ['a'], g: Array.from({ length: count }, (_, at) => `${at}`) },
+    });
+
+  it('are looked at up to 256, and more are a refusal that says so', () => {
+    assert.equal(decide(256).kind, 'identity');
+    const refused = decide(257);
+    assert.match(refused.kind === 'refused' ? refused.reason : '', /attribute g has more than 256 values/);
+  });
+
+  it('are matched once for an identity, whatever the number of queues', () => {
+    const rules = rulesWith('x');
+    let looks = 0;
+    const attributes = {
+      get g() {
+        looks += 1;
+        return ['x'];
+      },
+    };
+    const identity: Identity = { ...ALICE, attributes };
+    assert.equal(answer(rules, identity, 'one'), 'acc');
+    const first = looks;
+    assert.ok(first > 0);
+    for (const queue of ['two', 'three', 'four']) assert.equal(answer(rules, identity, queue), 'acc');
+    assert.equal(looks, first);
+  });
+});
+
+describe('what is said of somebody who is refused', () => {
+  const signIn = configSchema.shape.signIn.parse({
+    providers: [
+      {
+        type: 'saml',
+        name: 'corp',
+        keyFile: '/k',
+        certFile: '/c',
+        user: { attribute: 'uid' },
+        groups: { attribute: 'groups' },
+        allowGroups: ['staff'],
+      },
+    ],
+  });
+  const rules = createIdentityRules({ identity: configSchema.shape.identity.parse({}), signIn });
+  const knownOf = (attributes: Record<string, string[]>) => {
+    const decision = rules.toIdentity({ provider: 'corp', issuer: 'x', attributes });
+    assert.equal(decision.kind, 'refused');
+    return decision.kind === 'refused' ? decision.known : undefined;
+  };
+
+  it('names subject and groups, so that what was remembered can end', () => {
+    const known = { subject: 'corp:1', provider: 'corp', providerGroups: ['guests'], attributes: {} };
+    assert.deepEqual(knownOf({ NameID: ['1'], uid: ['a'], groups: ['guests'] }), known);
+    assert.deepEqual(knownOf({ NameID: ['1'], groups: ['guests'] }), known);
+  });
+
+  it('is nothing without a subject', () => {
+    assert.equal(knownOf({ uid: ['a'], groups: ['staff'] }), undefined);
+    assert.equal(knownOf({ NameID: ['1', '2'], uid: ['a'] }), undefined);
+  });
 });
 
 describe('accounts that are bound', () => {

@@ -62,11 +62,21 @@ describe('everybody’s tokens', () => {
     assert.match(page, /name="user" value="bob"/);
   });
 
-  it('are shown up to a number, the latest first', async () => {
-    const tokens = Array.from({ length: 501 }, (_, at) => tokenInfo({ id: `t${at}`, createdAt: NOW + at }));
-    const page = htmlOf(await get(createPortalWorld({ tokens }), '/ui/admin/tokens', as('admin')));
-    assert.match(page, /The latest 500 of 501 are shown/);
-    assert.match(page, />t500</);
-    assert.doesNotMatch(page, />t0</);
+  it('are shown page by page, the latest first', async () => {
+    const tokens = Array.from({ length: 401 }, (_, at) => tokenInfo({ id: `t${at}`, createdAt: NOW + at }));
+    const world = createPortalWorld({ tokens, more: 7 });
+    const page = async (query: string) => htmlOf(await get(world, `/ui/admin/tokens${query}`, as('admin')));
+    const first = await page('');
+    assert.match(first, /Page 1 of 3/);
+    assert.match(first, />t400<[\s\S]*>t201</);
+    assert.doesNotMatch(first, />t200<|Newer/);
+    assert.match(first, /7 more derived tokens/);
+    assert.match(first, /href="\/ui\/admin\/tokens\?page=2">Older</);
+    const last = await page('?page=3&user=alice');
+    assert.match(last, />t0</);
+    assert.doesNotMatch(last, />t1<|Older/);
+    assert.match(last, /href="\/ui\/admin\/tokens\?user=alice&amp;page=2">Newer</);
+    for (const query of ['?page=0', '?page=-1', '?page=x', '?page=1e3']) assert.match(await page(query), /Page 1 of 3/);
+    assert.match(await page('?page=9'), /There are none[\s\S]*page=3">Newer</);
   });
 });

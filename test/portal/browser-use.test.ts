@@ -19,7 +19,7 @@ describe('what people do in the portal', { timeout: 60_000 }, () => {
     await createToken(page, server.url);
     await page.focus('[data-copy="token"]');
     await page.keyboard.press('Enter');
-    await page.waitForFunction('document.getElementById("copy-status").textContent !== ""');
+    await page.locator('#copy-status', { hasText: /./ }).waitFor({ state: 'attached' });
     assert.equal(await page.evaluate('navigator.clipboard.readText()'), TOKEN_TEXT);
     assert.equal(await page.textContent('#copy-status'), 'Copied: the token');
     assert.deepEqual(said, []);

@@ -102,7 +102,7 @@ describe('text from outside', () => {
         portal.signInPages.signIn({ providers: [provider], returnTo: `/ui/${text}` }),
         portal.signInPages.sendAway({ kind: 'post', action, fields: { [text]: text } }),
         portal.signInPages.signedOut({ kind: 'redirect', location: action }),
-        portal.errorPage(new GatewayError('GW_BAD_REQUEST', `The ${text}`), text),
+        portal.errorPage(new GatewayError('GW_BAD_REQUEST', `Nobody asked for ${text} here`), text),
       ];
       return answers.map((answer) => skeletonOf(htmlOf(answer)));
     };

@@ -124,6 +124,8 @@ export const DEVICE: DeviceRequest = {
 export interface PortalState {
   config: Config;
   tokens: AccessTokenInfo[];
+  /** Derived tokens that a page does not show. */
+  more: number;
   readonly created: NewAccessToken[];
   sessions: SessionInfo[];
   accounts: QueueAccount[];
@@ -151,7 +153,19 @@ function fakeTokens(state: PortalState): PortalParts['tokens'] {
       state.tokens.push({ ...info, lastUsedAt: null });
       return { token: new Secret(TOKEN_TEXT), info };
     },
-    list: async (user) => state.tokens.filter((token) => user === undefined || token.user === user),
+    async page(at, size, owner) {
+      const all = state.tokens.filter(
+        ({ user, subject }) => owner === undefined || user === owner || subject === owner,
+      );
+      const made = [...all]
+        .reverse()
+        .filter(({ parent }) => parent === null)
+        .sort((a, b) => b.createdAt - a.createdAt);
+      const shown = made.slice(at * size, (at + 1) * size);
+      const derived = all.filter(({ parent }) => shown.some(({ id }) => id === parent));
+      return { tokens: [...shown, ...derived], pages: Math.max(1, Math.ceil(made.length / size)), more: state.more };
+    },
+    find: async (id) => state.tokens.find((token) => token.id === id) ?? null,
     async revoke(id) {
       const before = state.tokens.length;
       state.tokens = state.tokens.filter((token) => token.id !== id && token.parent !== id);
@@ -244,6 +258,7 @@ export function createPortalWorld(change: Partial<PortalState> = {}): PortalWorl
   const state: PortalState = {
     config: portalConfig(),
     tokens: [tokenInfo(), tokenInfo({ id: 'derived1', label: 'regression dashboard', parent: 'k3v9x2m4p7qa' })],
+    more: 0,
     created: [],
     sessions: [...SESSIONS],
     accounts: [

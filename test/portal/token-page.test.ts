@@ -187,7 +187,10 @@ describe('a new token', () => {
     const page = htmlOf(answer);
     assert.equal(answer.status, undefined);
     assert.match(page, new RegExp(`<code class="secret" id="token">${TOKEN_TEXT}</code>`));
-    assert.match(page, /export NC_URL=https:\/\/gateway.example.com:8443\nread -rs VOVGW_TOKEN &amp;&amp; export VOVGW_TOKEN</);
+    assert.match(
+      page,
+      /export NC_URL=https:\/\/gateway.example.com:8443\nread -rs VOVGW_TOKEN &amp;&amp; export VOVGW_TOKEN</,
+    );
     assert.equal(page.split(TOKEN_TEXT).length, 2, 'the token stands in one place, to be copied from there');
     assert.match(
       page,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type JWTPayload, SignJWT } from 'jose';
-import { GatewayError } from '../../src/kernel/index.ts';
+import { GatewayError, systemClock } from '../../src/kernel/index.ts';
+import { createMemoryKeyValue } from '../../src/platform/index.ts';
 import {
   CLIENT_ID,
   createBrowser,
@@ -175,6 +176,24 @@ describe('back-channel logout by OpenID Connect', () => {
     await assertRefused(webRequest({ method: 'GET', form: new URLSearchParams({ logout_token: token }) }), one);
     const { ended } = await deliver(requestWith(token));
     assert.deepEqual(ended, ['sid:sid-1'], 'the token was not used up by the refusals');
+  });
+
+  it('takes a token again on another replica than the one that could not end its sessions', async () => {
+    const kv = createMemoryKeyValue({ clock: systemClock });
+    await using one = createGateway(rig.issuer, { kv });
+    await using two = createGateway(rig.issuer, { kv });
+    const request = requestWith(await sign(genuine(rig)));
+    const away = new GatewayError('GW_STORE_UNAVAILABLE', 'away');
+    await assert.rejects(
+      one.provider.takeLogout(request, () => Promise.reject(away)),
+      away,
+    );
+    const ended: string[] = [];
+    const end = async (keys: readonly string[]): Promise<void> => void ended.push(...keys);
+    const { answer } = await two.provider.takeLogout(request, end);
+    assert.deepEqual([answer.kind, ended], ['empty', ['sid:sid-1']]);
+    assert.equal((await one.provider.takeLogout(request, end)).answer.kind, 'json');
+    assert.deepEqual(ended, ['sid:sid-1']);
   });
 
   it('tells no success while sessions cannot be ended, and takes the token again then', async () => {

@@ -47,7 +47,7 @@ describe('the vendor’s page in a browser', () => {
     assert.equal(await page.evaluate("getComputedStyle(document.querySelector('#operation')).borderWidth"), '1px');
     assert.match(String(await page.evaluate('getComputedStyle(document.body).fontFamily')), /sans-serif/);
     await page.click('#try');
-    await page.waitForFunction("document.querySelector('#status').textContent === '200'");
+    await page.locator('#status', { hasText: /^200$/ }).waitFor();
     assert.equal(await page.textContent('#answer'), '{"rows":[["night"]]}');
     assert.deepEqual(rest.asked, ['/api/v3/project/1/project']);
     assert.deepEqual(complaints, []);

@@ -29,7 +29,7 @@ describe('the vendor’s page through the gateway', () => {
       await page.goto(`${world.url}${PAGE}`);
       assert.ok((await page.content()).includes(MARKER));
       await page.click('#try');
-      await page.waitForFunction("document.querySelector('#status').textContent === '200'");
+      await page.locator('#status', { hasText: /^200$/ }).waitFor();
       assert.match((await page.textContent('#answer')) ?? '', /"rows"/);
     } finally {
       await chrome.close();

@@ -7,7 +7,7 @@ import {
   createEnrolledPasswords,
   createEnrolments,
   createSources,
-  type Enrolments,
+  type EnrolmentsHandle,
 } from '../../src/tokens/index.ts';
 import type { UpstreamToken } from '../../src/upstream/index.ts';
 import { createManualClock } from '../world/manual-clock.ts';
@@ -29,7 +29,7 @@ export type CredentialEvent = Parameters<Report['credential']>[0];
 
 export interface EnrolReplica {
   readonly broker: BrokerHandle;
-  readonly enrolments: Enrolments;
+  readonly enrolments: EnrolmentsHandle;
   readonly kv: SwitchedKeyValue;
   readonly report: RecordedReport;
   readonly events: CredentialEvent[];
@@ -96,8 +96,8 @@ export function createEnrolWorld({ replicas: count = 1, credentials, broker }: E
       replicas.push(replica);
       return replica;
     },
-    enrol: (replica: EnrolReplica, name: string, password: string) =>
-      replica.enrolments.enrol(accountOf(name), new Secret(password)),
+    enrol: (replica: EnrolReplica, name: string, password: string, queue = 'main') =>
+      replica.enrolments.enrol(accountOf(name, queue), new Secret(password)),
     get: async (replica: EnrolReplica, name: string, queue = 'main'): Promise<UpstreamToken> =>
       await replica.broker.credentialFor(accountOf(name, queue)).get(),
     stateOf: (replica: EnrolReplica, name: string, queue = 'main') => replica.broker.stateOf(accountOf(name, queue)),

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createPeople } from '../../src/auth/index.ts';
+import { createIdentityRules } from '../../src/identity/index.ts';
+import { systemClock } from '../../src/kernel/index.ts';
+import { createRedisKeyValue, createSealer } from '../../src/platform/index.ts';
 import { createGateway } from '../../src/server/index.ts';
 import { type Browser, type Page, signInAs } from '../world/browser.ts';
 import { eventually } from '../world/eventually.ts';
 import { startRedis } from '../world/redis.ts';
-import { createSignInWorld, type SignInWorld } from '../world/sign-in-world.ts';
+import { createSignInWorld, type SignInWorld, sharedSecrets } from '../world/sign-in-world.ts';
 import { configOf } from '../world/world.ts';
 
 const READ = '/api/v3/project/1/project';
@@ -58,6 +62,42 @@ describe('enrolled passwords in the gateway, in front of the stand-in vovserver'
     assert.match(await answer.text(), /GW_CREDENTIAL_UNAVAILABLE/);
     assert.equal(world.vovserver.ledger.logins.length, 1);
     assert.ok(!world.log.some((line) => line.includes('pw-alice')));
+  });
+
+  it('are not inherited by a new employee of the same name', async () => {
+    const person = (name: string, subject: string) => ({
+      ...{ name, subject, email: `${name}@example.com`, displayName: name, groups: [] },
+      claims: { preferred_username: 'alice' },
+    });
+    const [former, next] = [person('former', 's-former'), person('next', 's-next')];
+    await using redis = await startRedis();
+    const secrets = sharedSecrets();
+    const config = { ...CONFIG, secrets };
+    await using world = await createSignInWorld({ config, redisPort: redis.port, idp: { people: [former, next] } });
+    const reads = async ({ browser }: { browser: Browser }): Promise<number> => {
+      const headers = { cookie: `vovgw=${browser.cookies(world.url).get('vovgw')}`, 'sec-fetch-site': 'same-origin' };
+      return (await fetch(world.url + READ, { headers })).status;
+    };
+    const old = await signInAs(world.url, 'oidc', 'former');
+    await enrol(world, old.browser, 'pw-alice');
+    assert.equal(await reads(old), 200);
+
+    former.claims.preferred_username = 'asmith';
+    await signInAs(world.url, 'oidc', 'former');
+    assert.equal((await signInAs(world.url, 'oidc', 'next')).page.status, 403, 'a rename frees nothing');
+
+    assert.ok(world.config.redis);
+    await using kv = createRedisKeyValue(world.config.redis, { clock: systemClock });
+    await eventually('it is up', () => kv.state() === 'up');
+    const rules = createIdentityRules(world.config);
+    const sealer = createSealer({ current: world.config.secrets.sealingKey });
+    const parts = { kv, sealer, config: () => world.config, rules: () => rules, clock: systemClock };
+    assert.equal((await createPeople(parts).release('alice')).length, 1);
+    const fresh = await signInAs(world.url, 'oidc', 'next');
+    assert.equal(fresh.page.status, 200);
+    assert.equal(await reads(fresh), 503, 'nobody has given a password for her');
+    const page = await fresh.browser.open(`${world.url}/ui/credential`);
+    assert.doesNotMatch(page.body, /You gave the password/);
   });
 
   it('does not lock an account that vovserver locks at the third wrong password', async () => {

@@ -84,8 +84,8 @@ describe('enrolled passwords in the store', () => {
     await world.clock.advance(60_000);
     const sealed = (await world.store.get(keyOf('alice'))) ?? '';
     const sealer = createSealer({ current: SEALING_KEY });
-    const foreign = ['[2,"x",1,1]', '[1,"",1,1]', '[1,"x","1",1]', '{}', 'no json', '[1,"x",1]'].map((text) =>
-      sealer.seal(text, passwordAad(accountOf('alice'))),
+    const foreign = ['[3,"x",1,1]', '[2,"x",1,1,7]', '[1,"",1,1]', '[1,"x","1",1]', '{}', 'no json', '[1,"x",1]'].map(
+      (text) => sealer.seal(text, passwordAad(accountOf('alice'))),
     );
     for (const value of ['', 'x', sealed.slice(0, -4), `${sealed.slice(0, -4)}AAAA`, ...foreign]) {
       await world.store.set(keyOf('alice'), value, null);
@@ -152,17 +152,17 @@ describe('enrolled passwords in the store', () => {
       const options = { kv: store, sealer, clock: systemClock, report, versionKey: VERSION_KEY };
       const [one, two] = [createEnrolledPasswords(options), createEnrolledPasswords(options)];
       const account = accountOf('alice');
-      await one.put(account, new Secret('open alice'));
+      await one.put(account, new Secret('open alice'), 'corp:looking-glass');
       const found = await two.find(account);
       assert.equal(found?.secret.reveal(), 'open alice');
       assert.equal(await found?.isCurrent?.(), true);
-      await two.put(account, new Secret('another'));
+      await two.put(account, new Secret('another'), null);
       assert.equal(await found?.isCurrent?.(), false);
       if (store === kv) {
         const keys = (await redis.command('KEYS', '*')) as string[];
         const values = await Promise.all(keys.map((key) => redis.command('GET', key)));
         assert.equal(keys.length, 1);
-        assert.doesNotMatch(JSON.stringify([keys, values]), /alice|another|main/);
+        assert.doesNotMatch(JSON.stringify([keys, values]), /alice|another|main|looking/);
       }
       assert.equal(await one.remove(account), true);
       assert.equal(await one.remove(account), false);

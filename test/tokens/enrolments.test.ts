@@ -180,6 +180,60 @@ describe('enrolling does not lock an account', () => {
     );
   });
 
+  it('counts by the name of the account over all queues, which may lead to one Unix account', async () => {
+    await using world = createEnrolWorld({ replicas: 2, broker: { coolDown: '15m' } });
+    const [a, b] = world.replicas;
+    assert.ok(a && b);
+    assert.deepEqual(await world.enrol(a, 'alice', 'one', 'main'), { kind: 'rejected' });
+    assert.deepEqual(await world.enrol(b, 'alice', 'two', 'other'), { kind: 'rejected' });
+    for (const queue of ['main', 'other']) {
+      assert.deepEqual(await world.enrol(a, 'alice', 'three', queue), { kind: 'wait', seconds: 900 });
+    }
+    assert.equal(world.vovserver.logins.length, 2);
+  });
+
+  it('counts attempts on two queues at the same time one after the other', async () => {
+    await using world = createEnrolWorld({ replicas: 2 });
+    const [a, b] = world.replicas;
+    assert.ok(a && b);
+    world.vovserver.latency = 100;
+    const tries = [0, 1, 2, 3, 4].map((at) =>
+      world.enrol(at % 2 === 0 ? a : b, 'alice', `guess ${at}`, at % 2 === 0 ? 'main' : 'other'),
+    );
+    const all = Promise.all(tries);
+    await world.clock.advance(5000);
+    const kinds = (await all).map(({ kind }) => kind).sort();
+    assert.deepEqual(kinds, ['rejected', 'rejected', 'wait', 'wait', 'wait']);
+    assert.equal(world.vovserver.mostRunning, 1);
+  });
+
+  it('counts the attempt of the broker on another queue', async () => {
+    await using world = createEnrolWorld();
+    world.vovserver.passwords.set('alice', 'old');
+    await world.enrol(world.first, 'alice', 'old', 'other');
+    world.vovserver.passwords.set('alice', 'new');
+    await world.clock.advance(60_000);
+    await assert.rejects(world.get(world.first, 'alice', 'other'));
+    assert.deepEqual(await world.enrol(world.first, 'alice', 'guess'), { kind: 'rejected' });
+    assert.equal((await world.enrol(world.first, 'alice', 'new')).kind, 'wait', 'that would be the third');
+  });
+
+  it('takes a right password ten times an hour, on all replicas together', async () => {
+    await using world = createEnrolWorld({ replicas: 2 });
+    const [a, b] = world.replicas;
+    assert.ok(a && b);
+    world.vovserver.passwords.set('alice', 'sesame');
+    for (let at = 0; at < 10; at += 1) {
+      assert.equal((await world.enrol(at % 2 === 0 ? a : b, 'alice', 'sesame')).kind, 'accepted');
+      await world.clock.advance(60_000);
+    }
+    assert.deepEqual(await world.enrol(a, 'alice', 'sesame'), { kind: 'wait', seconds: 3000 });
+    assert.equal(world.vovserver.logins.length, 10);
+    await world.clock.advance(3_000_000);
+    assert.equal((await world.enrol(b, 'alice', 'sesame')).kind, 'accepted');
+    assert.equal((await world.enrol(b, 'alice', 'sesame')).kind, 'wait');
+  });
+
   it('tries nothing while the store, which remembers, is away', async () => {
     await using world = createEnrolWorld();
     world.vovserver.passwords.set('alice', 'sesame');
@@ -189,7 +243,61 @@ describe('enrolling does not lock an account', () => {
   });
 });
 
+describe('an account that becomes another’s', () => {
+  const by = (subject: string) => ({ user: 'alice', subject });
+  const give = async (world: ReturnType<typeof createEnrolWorld>, subject: string): Promise<void> => {
+    world.vovserver.passwords.set('alice', 'sesame');
+    await world.first.enrolments.enrol(ALICE, new Secret('sesame'), by(subject));
+    for (const replica of world.replicas) await world.get(replica, 'alice');
+  };
+
+  it('has neither password nor JWT of the former owner, on any replica', async () => {
+    await using world = createEnrolWorld({ replicas: 2 });
+    await give(world, 'corp:old');
+    await world.replicas[1]?.enrolments.forgetOthers(ALICE, 'corp:new');
+    await world.clock.advance(1);
+    for (const replica of world.replicas) {
+      await assert.rejects(world.get(replica, 'alice'), refusal('GW_CREDENTIAL_UNAVAILABLE', /alice/));
+      assert.equal(await replica.enrolments.enrolledAt(ALICE), null);
+    }
+  });
+
+  it('keeps what the new owner gave', async () => {
+    await using world = createEnrolWorld();
+    await give(world, 'corp:new');
+    await world.first.enrolments.forgetOthers(ALICE, 'corp:new');
+    const again = world.get(world.first, 'alice');
+    await world.clock.advance(2000);
+    assert.ok(await again);
+    assert.equal(world.vovserver.logins.length, 2, 'the JWT was dropped, the password stayed');
+  });
+
+  it('loses what nobody can open, and what was given before the owner was sealed in', async () => {
+    await using world = createEnrolWorld();
+    await world.enrol(world.first, 'alice', 'wrong');
+    world.vovserver.passwords.set('alice', 'sesame');
+    await world.enrol(world.first, 'alice', 'sesame');
+    await world.first.enrolments.forgetOthers(ALICE, 'corp:new');
+    assert.equal(await world.first.enrolments.enrolledAt(ALICE), null);
+  });
+});
+
 describe('removing a password', () => {
+  it('removes also one that is being given meanwhile', async () => {
+    await using world = createEnrolWorld({ replicas: 2 });
+    const [a, b] = world.replicas;
+    assert.ok(a && b);
+    world.vovserver.passwords.set('alice', 'sesame');
+    world.vovserver.latency = 1000;
+    const late = world.enrol(a, 'alice', 'sesame');
+    await world.clock.advance(500);
+    const removed = b.enrolments.remove(ALICE);
+    await world.clock.advance(3000);
+    assert.deepEqual([await late, await removed], [{ kind: 'accepted' }, true]);
+    assert.equal(await b.enrolments.enrolledAt(ALICE), null);
+    await assert.rejects(world.get(a, 'alice'));
+  });
+
   it('ends password and JWT on every replica', async () => {
     await using world = createEnrolWorld({ replicas: 3 });
     const [a, b] = world.replicas;

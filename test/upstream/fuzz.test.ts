@@ -9,7 +9,7 @@ const GOOD = [
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
   `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`,
   `HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}`,
-  'HTTP/1.1 302 Found\r\nLocation: /api/v3/jobs/2\r\nContent-Length: 0\r\n\r\n',
+  'HTTP/1.1 204 No Content\r\nETag: "1"\r\n\r\n',
 ];
 
 /** Writes the pieces one after the other, each in a segment of its own. */
@@ -67,7 +67,7 @@ describe('answers in every shape', () => {
   });
 
   it('are the same however TCP cuts them', async () => {
-    const statuses = [200, 200, 404, 302];
+    const statuses = [200, 200, 404, 204];
     const bodies = [BODY, BODY, '{}', ''];
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: 3 }), fc.array(fc.nat({ max: 500 }), { maxLength: 6 }), async (which, places) => {

@@ -19,7 +19,7 @@ import { refusedBearer } from './refused-bearer.ts';
 export interface BearersOptions {
   /** A new object after each reload. */
   readonly config: () => Pick<Config, 'signIn'>;
-  readonly people: Pick<People, 'admit'>;
+  readonly people: Pick<People, 'admit'> & Partial<Pick<People, 'find'>>;
   readonly clock: Clock;
   readonly report: Pick<Report, 'log' | 'signIn'>;
   /** Tokens kept in memory. */
@@ -33,6 +33,8 @@ interface Known {
   readonly way: BearerWay;
   readonly checkedAt: number;
   readonly admittedAt: number;
+  /** When the store was last asked whether the person is still there. */
+  readonly personAt: number;
   readonly trustUntil: number;
 }
 
@@ -41,6 +43,8 @@ type From = { readonly address: string; readonly requestId: string };
 const CAPACITY = 10_000;
 /** Milliseconds that an identity is used before the rules are asked again. */
 const ADMITTED = 60_000;
+/** Milliseconds that a person is taken to be there without asking: the bound of every removal. */
+const PERSON = 1000;
 /** Milliseconds that a refusal by the rules is repeated without asking them. */
 const DENIED = 10_000;
 const NOWHERE: From = { address: '-', requestId: '-' };
@@ -56,14 +60,24 @@ export function createBearers(options: BearersOptions): Bearers {
     for (const map of [known, denied, flights]) map.clear();
   });
   const admit = createAdmit(options);
+  const isTrusted = (entry: Known | undefined): entry is Known =>
+    entry !== undefined && within(entry.checkedAt, entry.trustUntil - entry.checkedAt);
 
+  /** The entry with its person as of now; null when they were removed or refused since. */
+  const confirmed = async (entry: Known): Promise<Known | null> => {
+    if (options.people.find === undefined || within(entry.personAt, PERSON)) return entry;
+    const personAt = clock.now();
+    const identity = await personOf(options.people.find, entry);
+    return identity === null ? null : { ...entry, personAt, caller: { ...entry.caller, identity } };
+  };
   const check = async (token: string, digest: string, from: From): Promise<Caller> => {
     const ways = following();
     const { way, checked } = await findWay(ways, token, digest, from.address, (way, reason) =>
       tell(options, way, from, 'failed', reason),
     );
     const before = known.get(digest);
-    const fresh = before !== undefined && before.way === way && within(before.admittedAt, ADMITTED) ? before : null;
+    const isFresh = before !== undefined && before.way === way && within(before.admittedAt, ADMITTED);
+    const fresh = isFresh ? await confirmed(before) : null;
     const checkedAt = clock.now();
     const identity = fresh?.caller.identity ?? (await admit(way, checked, digest, from));
     const caller = callerOf(way, checked, digest, identity);
@@ -72,14 +86,23 @@ export function createBearers(options: BearersOptions): Bearers {
       way,
       checkedAt,
       admittedAt: fresh?.admittedAt ?? checkedAt,
+      personAt: fresh?.personAt ?? checkedAt,
       trustUntil: checked.trustUntil,
     };
     // What a reload has overtaken is answered, but not kept.
     if (ways === following()) putBounded(known, digest, entry, capacity);
     return caller;
   };
+  const look = async (token: string, digest: string, from: From): Promise<Caller> => {
+    const ways = following();
+    const before = known.get(digest);
+    const entry = isTrusted(before) ? await confirmed(before) : null;
+    if (entry === null || ways !== following()) return await check(token, digest, from);
+    putBounded(known, digest, entry, capacity);
+    return entry.caller;
+  };
   const fly = (token: string, digest: string, from: From): Promise<Caller> => {
-    const flight = check(token, digest, from).catch((error: unknown) => {
+    const flight = look(token, digest, from).catch((error: unknown) => {
       known.delete(digest);
       if (isRefusalByRules(error)) putBounded(denied, digest, { error, at: clock.now() }, capacity);
       throw error;
@@ -96,13 +119,26 @@ export function createBearers(options: BearersOptions): Bearers {
       following();
       const digest = createHash('sha256').update(token).digest('hex');
       const entry = known.get(digest);
-      if (entry !== undefined && within(entry.checkedAt, entry.trustUntil - entry.checkedAt)) return entry.caller;
+      const isSeen = options.people.find === undefined || (entry !== undefined && within(entry.personAt, PERSON));
+      if (isTrusted(entry) && isSeen) return entry.caller;
       const refusal = denied.get(digest);
       if (refusal !== undefined && within(refusal.at, DENIED)) throw refusal.error;
       return flights.get(digest) ?? fly(token, digest, from);
     },
     [Symbol.asyncDispose]: () => following()[Symbol.asyncDispose](),
   };
+}
+
+/** Who the bearer is by now; null: nobody. With the store away it stays who it was, until the rules are asked again. */
+async function personOf(find: People['find'], { caller: { identity }, way }: Known): Promise<Identity | null> {
+  try {
+    const person = await find(identity.subject);
+    // What a program's token says itself is its own; what a sign-in said is for others.
+    return person === null || person.provider === way.config.name ? person : identity;
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'GW_STORE_UNAVAILABLE') return identity;
+    throw error;
+  }
 }
 
 /** The ways of the configuration in use; a faulty new one leaves the last good one at work. */

@@ -7,10 +7,10 @@ import type { AccessTokenInfo, AccessTokens } from '../ports.ts';
 import type { DeviceApprovals, DeviceRequest } from '../sign-in.ts';
 import type { RandomBytes } from '../token-format.ts';
 import { createTokenHash } from '../token-record.ts';
-import { addressRange } from './address-range.ts';
 import { cleanHost, mintDeviceCode, mintUserCode, readUserCode } from './device-code.ts';
 import { type Approver, type DeviceRecord, decided, decidePoll, type PollStep } from './device-record.ts';
 import { createDeviceStore, type DeviceStore, type HeldDevice } from './device-store.ts';
+import { createPendingCount } from './pending-count.ts';
 
 /** What the device grant needs. */
 export interface DeviceParts {
@@ -48,16 +48,14 @@ export type PollAnswer =
 
 /** The device grant (RFC 8628): the side of the program, and that of the person who approves. */
 export interface Devices extends DeviceApprovals {
-  /** Throws GW_RATE_LIMITED for an address that asks too often, GW_STORE_UNAVAILABLE. */
+  /** Throws GW_RATE_LIMITED when too many wait for a decision already, GW_STORE_UNAVAILABLE. */
   start(ask: DeviceAsk): Promise<DeviceStart>;
   /** Throws GW_STORE_UNAVAILABLE, and what the making of a token throws. */
   poll(deviceCode: string, requestId: string): Promise<PollAnswer>;
 }
 
-/** Authorizations that one address, and that all together, may begin within the window; wrong codes of one person. */
+/** Wrong codes of one person within the window, milliseconds. */
 const WINDOW = 600_000;
-const OF_ADDRESS = 30;
-const OF_ALL = 3000;
 const WRONG_CODES = 20;
 /** Wrong codes of all whom the caller of `find` does not name. */
 const WRONG_CODES_UNNAMED = 200;
@@ -70,15 +68,17 @@ const DECISION_TURNS = 50;
 export function createDevices(parts: DeviceParts): Devices {
   const { clock, random = randomBytes, config, report } = parts;
   const now = (): number => clock.now();
-  const store = createDeviceStore({ ...parts, hash: createTokenHash(config().secrets.tokenKey), now });
+  const hash = createTokenHash(config().secrets.tokenKey);
+  const store = createDeviceStore({ ...parts, hash, now });
+  const waiting = createPendingCount(parts.kv, hash, now);
   const pending = createPending(store, now);
   const takeToken = createTakeToken(parts, store);
   return {
     async start({ scopes, host, address }) {
-      await chargeStart(store, address);
       const { life, interval } = config().signIn.device;
       const askedAt = now();
       const begun = { scopes, host: cleanHost(host), address, askedAt, expiresAt: askedAt + life, interval };
+      await waiting.add(begun);
       for (;;) {
         const deviceCode = mintDeviceCode(random);
         const userCode = mintUserCode(random);
@@ -116,6 +116,7 @@ export function createDevices(parts: DeviceParts): Devices {
           continue;
         }
         await store.forgetUserCode(next.userCode);
+        await waiting.remove(next);
         const what = approver === null ? 'device_denied' : 'device_approved';
         const { subject, user } = identity;
         report.credential({ what, subject, user, id: held.id.slice(0, 12), address: next.address });
@@ -130,15 +131,6 @@ const approverOf = ({ subject, user, provider }: Identity): Approver => ({ subje
 
 function requestOf({ userCode, scopes, host, address, askedAt, expiresAt }: DeviceRecord): DeviceRequest {
   return { userCode, scopes, host, address, askedAt, expiresAt };
-}
-
-/** An endless supply of codes would fill the store, and make guessing one of them easy. */
-async function chargeStart(store: DeviceStore, address: string): Promise<void> {
-  const ofAddress = await store.count('start', addressRange(address), 1, WINDOW);
-  if (ofAddress <= OF_ADDRESS && (await store.count('start', '', 1, WINDOW)) <= OF_ALL) return;
-  throw new GatewayError('GW_RATE_LIMITED', 'Too many logins were begun; wait some minutes.', {
-    retryAfter: WINDOW / 1000,
-  });
 }
 
 /** Finds a pending authorization by its user code; who asks pays for each wrong code. */

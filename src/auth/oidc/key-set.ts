@@ -7,7 +7,7 @@ import { ProviderUnreachable } from './unreachable.ts';
 const MAX_KEYS = 100;
 
 /**
- * Keys of an issuer, read at first use and again after 10 minutes; kept for 4 hours while the issuer does not answer. A
+ * Keys of an issuer, read at first use and again behind the first use after 10 minutes; kept for 4 hours. A
  * token of an unknown key has them read anew, at most once in 30 s, so that a rotated key is met at once and a flood of
  * made-up key ids costs the issuer nothing. The key finder throws jose's errors and {@link ProviderUnreachable}.
  */
@@ -28,12 +28,14 @@ export function createKeySet(options: {
   return async (header, token) => {
     const before = keys.generation;
     const set = await keys.get();
+    const used = keys.generation;
     try {
       return await set(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      const isNew = before !== keys.generation;
-      if (isNew || !(await keys.renew())) throw error;
+      // Just read, so that there can be no newer one; or one came while this one was looked at.
+      const isNew = before !== used;
+      if (isNew || !(used !== keys.generation || (await keys.renew()))) throw error;
       return (await keys.get())(header, token);
     }
   };

@@ -85,7 +85,7 @@ export function createOidcProvider(options: OidcProviderOptions): Provider {
         const leg = { ...legOf, configuration: conf, nonce: remembered.nonce, params };
         const check = (tokens: TokenEndpointResponse) => verify(tokens, remembered.nonce);
         const vouched = await takeBack({ ...leg, verify: check }, remembered, state);
-        return signedIn(config, vouched, flow.returnTo);
+        return signedIn(config, vouched, flow);
       }),
     async logout(session) {
       const metadata = await discovery.get().catch(() => null);
@@ -138,12 +138,12 @@ function rememberedIn(flow: Flow): Remembered {
   return { codeVerifier, nonce };
 }
 
-function signedIn(config: OidcConfig, { idToken, claims }: Vouched, returnTo: string): SignedIn {
+function signedIn(config: OidcConfig, { idToken, claims }: Vouched, { returnTo, session }: Flow): SignedIn {
   const { sub, sid } = claims;
   const keys = [sessionKey.sub(sub), ...(typeof sid === 'string' && sid !== '' ? [sessionKey.sid(sid)] : [])];
   const providerSession: ProviderSession = { keys, hint: idToken.length > MAX_HINT ? '' : idToken };
   const assertion = { provider: config.name, issuer: config.issuer, attributes: attributesOf(claims) };
-  return { assertion, providerSession, returnTo, until: null };
+  return { assertion, providerSession, returnTo, until: null, ...(session === undefined ? {} : { before: session }) };
 }
 
 type Check = (request: WebRequest) => Promise<LogoutToken>;
@@ -152,8 +152,6 @@ const refusal: WebAnswer = { kind: 'json', status: 400, headers: NO_STORE, body:
 
 function createTakeLogout({ config, usedOnce, report }: OidcProviderOptions, check: Check): Provider['takeLogout'] {
   const { name } = config;
-  // Tokens whose sessions could not be ended: the provider may send them again.
-  const unfinished = new Set<string>();
   const refuse = (reason: string, request: WebRequest) => {
     const fields = {
       event: 'provider_logout',
@@ -174,14 +172,8 @@ function createTakeLogout({ config, usedOnce, report }: OidcProviderOptions, che
       return refuse(reasonOf(error), request);
     }
     const { jti, keys, lifeMs } = token;
-    const first = await usedOnce.first(`oidc-logout:${name}`, jti, lifeMs);
-    if (!first && !unfinished.delete(jti)) return refuse('this logout token was used before', request);
-    try {
-      await endSessions(keys);
-    } catch (error) {
-      if (unfinished.size < 1000) unfinished.add(jti);
-      throw error;
-    }
+    const done = await usedOnce.complete(`oidc-logout:${name}`, jti, lifeMs, () => endSessions(keys));
+    if (!done) return refuse('this logout token was used before', request);
     return { ended: keys, answer: { kind: 'empty', status: 200, headers: NO_STORE } };
   };
 }

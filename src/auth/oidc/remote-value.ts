@@ -4,11 +4,17 @@ import { ProviderUnreachable } from './unreachable.ts';
 
 /** Something of an identity provider that is kept for a while. */
 export interface RemoteValue<T> {
-  /** The value, read anew when it is no longer fresh. Throws {@link ProviderUnreachable}. */
+  /**
+   * The value. One that is kept but no longer fresh is given at once and read anew behind, so that a provider that hangs
+   * holds nobody up. Throws {@link ProviderUnreachable}.
+   */
   get(): Promise<T>;
-  /** Reads it anew now, unless that was tried within the cool-down by this way; false when it was not or failed. */
+  /**
+   * Waits for a reading under way, or reads it anew now unless that was tried within the cool-down by this way; false when
+   * it was not or failed.
+   */
   renew(): Promise<boolean>;
-  /** How many times it was read with success; tells whether a `get` has just read it. */
+  /** How many times it was read with success; tells whether there is a newer one. */
   readonly generation: number;
   /** Why the last reading failed; null when it did not. */
   readonly fault: string | null;
@@ -20,7 +26,7 @@ export interface RemoteValueOptions<T> {
   readonly clock: Clock;
   /** Milliseconds that a value is used without a question. */
   readonly freshMs: number;
-  /** Milliseconds that it is used while the provider does not answer. */
+  /** Milliseconds that it is used while it is read anew, or the provider does not answer. */
   readonly keepMs: number;
   /** Milliseconds between two attempts after a failure, and between two calls of `renew`. */
   readonly coolDownMs: number;
@@ -70,24 +76,26 @@ export function createRemoteValue<T>(options: RemoteValueOptions<T>): RemoteValu
     const retryAfter = Math.max(1, Math.ceil((failure.at + wait - clock.now()) / 1000));
     return new ProviderUnreachable(messageOf(failure.error), { cause: failure.error, retryAfter });
   };
-  const readOrKeep = async (): Promise<T> => {
+  const readFirst = async (): Promise<T> => {
     const refusal = coolingDown();
+    if (refusal !== null) throw refusal;
     try {
-      if (refusal !== null) throw refusal;
       return await fly();
     } catch (error) {
-      if (kept !== null && within(kept.at, keepMs)) return kept.value;
       throw error instanceof ProviderUnreachable ? error : new ProviderUnreachable(messageOf(error), { cause: error });
     }
   };
   return {
     async get() {
-      if (kept !== null && within(kept.at, freshMs)) return kept.value;
-      return readOrKeep();
+      if (kept === null || !within(kept.at, Math.max(keepMs, freshMs))) return readFirst();
+      if (!within(kept.at, freshMs) && coolingDown() === null) fly().catch(() => undefined);
+      return kept.value;
     },
     async renew() {
-      if (within(renewedAt, coolDownMs) || coolingDown() !== null) return false;
-      renewedAt = clock.now();
+      if (flight === null) {
+        if (within(renewedAt, coolDownMs) || coolingDown() !== null) return false;
+        renewedAt = clock.now();
+      }
       return fly().then(
         () => true,
         () => false,

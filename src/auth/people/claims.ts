@@ -1,11 +1,13 @@
 import type { KeyValue, Sealer } from '../../platform/index.ts';
 import type { TokenHash } from '../token-record.ts';
-import type { PersonRecord } from './person-record.ts';
+import type { FormerName, PersonRecord } from './person-record.ts';
 import type { PersonStore } from './person-store.ts';
 
 /** Something that only one subject may have: a user name, or a personal vovserver account of a queue. */
 export interface Claim {
   readonly key: string;
+  /** Where the holder's id lies a second time: a lost key alone makes nothing free. */
+  readonly copy: string;
   /** In words, for the person who asks for it. */
   readonly what: string;
 }
@@ -25,11 +27,14 @@ export interface Holder {
 /**
  * User names and accounts, each under a key of its own. A claim counts while its holder's record lists it, or while it is so
  * young that its holder may be about to write that record; any other is left over from a sign-in that did not end, and may
- * be taken. Every call may throw StoreUnavailable.
+ * be taken. An absent one is not free while the copy of it names a person whose record lists it. Every call may throw
+ * StoreUnavailable.
  */
 export interface Claims {
-  /** What a person holds: the user name first, so that this is what a conflict names. */
-  of(person: Pick<PersonRecord, 'user' | 'bound'>): readonly Claim[];
+  /** A user name and its accounts: the user name first, so that this is what a conflict names. */
+  of(name: FormerName): readonly Claim[];
+  /** What a person holds, former names last. */
+  allOf(person: Pick<PersonRecord, 'user' | 'bound' | 'former'>): readonly Claim[];
   take(id: string, claim: Claim): Promise<Held | Holder>;
   /** Whether a claim is still ours after our record lists it: from then on nobody takes it. */
   confirm(id: string, held: Held): Promise<boolean>;
@@ -37,6 +42,8 @@ export interface Claims {
   mine(id: string, claim: Claim): Promise<Held | null>;
   /** Gives a claim up, unless it was confirmed or taken since it was read. */
   giveUp(held: Held): Promise<void>;
+  /** Writes the copies of claims that our record lists, where they are missing. */
+  keepCopies(id: string, claims: readonly Claim[]): Promise<void>;
   /** Id of the person whose name a claim carries. */
   holderOf(claim: Claim): Promise<string | null>;
 }
@@ -64,36 +71,55 @@ export function createClaims({ kv, sealer, hash, people, now }: ClaimsOptions): 
     return at === null ? null : Number(at);
   };
   const of: Claims['of'] = ({ user, bound }) => {
-    const accounts = Object.entries(bound).map(([queue, account]) => ({
-      key: `binding:account:{${hash.of('bound-account', JSON.stringify([queue, account]))}}`,
-      what: `the vovserver account “${account}” of queue “${queue}”`,
-    }));
-    const name = { key: `binding:user:{${hash.of('bound-user', user)}}`, what: `the user name “${user}”` };
+    const claim = (kind: string, name: string, what: string): Claim => {
+      const tag = hash.of(`bound-${kind}`, name);
+      return { key: `binding:${kind}:{${tag}}`, copy: `holder:${kind}:{${tag}}`, what };
+    };
+    const accounts = Object.entries(bound).map(([queue, account]) =>
+      claim('account', JSON.stringify([queue, account]), `the vovserver account “${account}” of queue “${queue}”`),
+    );
+    const name = claim('user', user, `the user name “${user}”`);
     // One order for everybody, so that two who want the same things meet at the first of them.
     return [name, ...accounts.sort((a, b) => (a.key < b.key ? -1 : 1))];
   };
-  /** The holder of a claim that counts; null for one that is left over. */
-  const holder = async ({ key }: Claim, text: string): Promise<Holder | null> => {
-    const person = await people.read(idIn(text));
+  const allOf: Claims['allOf'] = (person) => [of(person), ...person.former.map(of)].flat();
+  /** The person of an id if their record lists the claim, or cannot be read. */
+  const lister = async ({ key }: Claim, id: string): Promise<Holder | null> => {
+    const person = await people.read(id);
+    if (person?.unreadable) return { kind: 'holder', subject: null };
     const record = person?.record ?? null;
-    if (person !== null && record === null) return { kind: 'holder', subject: null };
-    if (record !== null && of(record).some((claim) => claim.key === key)) {
-      return { kind: 'holder', subject: record.subject };
-    }
+    if (record === null || allOf(record).every((claim) => claim.key !== key)) return null;
+    return { kind: 'holder', subject: record.subject };
+  };
+  /** The holder of a claim that counts; null for one that is left over. */
+  const holder = async (claim: Claim, text: string): Promise<Holder | null> => {
+    const { key } = claim;
+    const listed = await lister(claim, idIn(text));
+    if (listed !== null) return listed;
     const at = timeIn(key, text);
     return at !== null && Math.abs(now() - at) < GRACE_MS ? { kind: 'holder', subject: null } : null;
   };
   const tryTake = async (id: string, claim: Claim): Promise<Held | Holder | null> => {
     const { key } = claim;
     const there = await kv.get(key);
+    if (there !== null && idIn(there) !== id) {
+      const other = await holder(claim, there);
+      if (other !== null) return other;
+    }
+    // Also of what is ours: somebody may be handing it over.
+    const copied = await kv.get(claim.copy);
+    const copyHolder = copied === null || copied === id ? null : await lister(claim, copied);
+    if (copyHolder !== null) return copyHolder;
     if (there !== null && idIn(there) === id && timeIn(key, there) !== null) return { claim, text: there };
-    const other = there === null || idIn(there) === id ? null : await holder(claim, there);
-    if (other !== null) return other;
     const text = written(key, id);
     return (await kv.compareAndSet(key, there, text, null)) ? { claim, text } : null;
   };
+  const keepCopy = async (id: string, copy: string): Promise<void> => {
+    if ((await kv.get(copy)) !== id) await kv.set(copy, id, null);
+  };
   return {
     of,
+    allOf,
     async take(id, claim) {
       for (let tries = 0; tries < TRIES; tries++) {
         const taken = await tryTake(id, claim);
@@ -108,7 +134,12 @@ export function createClaims({ kv, sealer, hash, people, now }: ClaimsOptions): 
       return text !== null && idIn(text) === id ? { claim, text } : null;
     },
     async giveUp({ claim, text }) {
-      await kv.compareAndSet(claim.key, text, null, null);
+      if (await kv.compareAndSet(claim.key, text, null, null)) {
+        await kv.compareAndSet(claim.copy, idIn(text), null, null);
+      }
+    },
+    async keepCopies(id, some) {
+      await Promise.all(some.map(({ copy }) => keepCopy(id, copy)));
     },
     async holderOf({ key }) {
       const text = await kv.get(key);

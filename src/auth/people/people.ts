@@ -1,12 +1,14 @@
 import type { Config } from '../../config/index.ts';
-import type { Assertion, IdentityRules } from '../../identity/index.ts';
-import { type Clock, GatewayError, type Identity } from '../../kernel/index.ts';
+import { type IdentityDecision, type IdentityRules, userNameFault } from '../../identity/index.ts';
+import { type Account, type Clock, GatewayError } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
 import { type KeyValue, type Sealer, StoreUnavailable } from '../../platform/index.ts';
 import type { People } from '../sign-in.ts';
 import { createTokenHash } from '../token-record.ts';
-import { type Admission, admitPerson, type Newcomer } from './admission.ts';
+import { type Admission, type AdmissionOptions, admitPerson, type Newcomer, noteRefusal } from './admission.ts';
+import { bindingsOf } from './bindings.ts';
 import { createClaims } from './claims.ts';
+import { giveUser } from './give.ts';
 import { createPersonStore } from './person-store.ts';
 import { createRecall } from './recall.ts';
 import { releaseUser } from './release.ts';
@@ -21,6 +23,8 @@ export interface PeopleOptions {
   readonly rules: () => IdentityRules;
   readonly clock: Clock;
   readonly report?: Pick<Report, 'log'>;
+  /** Told before a person gets accounts that were not theirs: what others left at the gateway for them must go. */
+  readonly onNewAccounts?: (subject: string, accounts: readonly Account[]) => Promise<void>;
 }
 
 /** Seconds; about what a Redis failover takes. */
@@ -28,24 +32,15 @@ const RETRY_AFTER = 5;
 
 /** Creates the people of this gateway; see {@link People}. */
 export function createPeople(options: PeopleOptions): People {
-  const { kv, sealer, config, rules, clock, report } = options;
+  const { kv, sealer, config, rules, clock, report, onNewAccounts = async () => undefined } = options;
   const hash = createTokenHash(config().secrets.tokenKey);
   const now = (): number => clock.now();
-  const store = createPersonStore({ kv, sealer, hash, report });
+  const store = createPersonStore({ kv, sealer, hash, report, now });
   const claims = createClaims({ kv, sealer, hash, people: store, now });
   const recall = createRecall(rules);
   const isProgram = (provider: string): boolean => config().signIn.bearers.some(({ name }) => name === provider);
-  const admit = async (assertion: Assertion): Promise<Identity> => {
-    const person = newcomer(rules(), assertion, config().queues);
-    const admission = await admitPerson({ store, claims, now, isProgram }, person);
-    if (admission === null) throw busy();
-    tell(report, person, admission);
-    if (admission.kind === 'conflict') throw conflict(person, admission);
-    const { record, text } = admission;
-    const identity = record.provider === person.provider ? recall(record, text) : rules().recall(person);
-    if (identity === null) throw denied('the rules changed during the sign-in');
-    return identity;
-  };
+  const parts = { store, claims, now, isProgram, onNewAccounts, report };
+  const admit = createAdmit(parts, options, recall);
   return {
     admit: (assertion) => atStore(admit(assertion)),
     async find(subject) {
@@ -53,29 +48,68 @@ export function createPeople(options: PeopleOptions): People {
       return stored === null || stored.record === null ? null : recall(stored.record, stored.text);
     },
     async isUnreadable(subject) {
-      return (await atStore(store.read(store.idOf(subject))))?.record === null;
+      return (await atStore(store.read(store.idOf(subject))))?.unreadable === true;
     },
-    async bindings() {
-      const all = await atStore(store.all());
-      return all
-        .map(({ record: { user, subject, bound, since, lastSignInAt } }) => ({
-          user,
-          subject,
-          accounts: bound,
-          since,
-          lastSignInAt,
-        }))
-        .sort((a, b) => (a.user < b.user ? -1 : 1));
+    bindings: async () => bindingsOf((await atStore(store.all())).map(({ record }) => record)),
+    release: (user) => atStore(releaseUser(parts, user)),
+    async give(user, subject) {
+      checkGift(config(), user, subject);
+      return await atStore(giveUser(parts, user, subject));
     },
-    release: (user) => atStore(releaseUser({ store, claims, report }, user)),
   };
 }
 
-/** Who an assertion is about, with the personal accounts that today's rules give; throws GW_SIGN_IN_DENIED. */
-function newcomer(rules: IdentityRules, assertion: Assertion, queues: Config['queues']): Newcomer {
-  const decision = rules.toIdentity(assertion);
-  if (decision.kind === 'refused') throw denied(decision.reason);
-  const { identity, providerGroups } = decision;
+type Recall = ReturnType<typeof createRecall>;
+
+function createAdmit(
+  parts: AdmissionOptions,
+  { config, rules, report }: Pick<PeopleOptions, 'config' | 'rules' | 'report'>,
+  recall: Recall,
+): People['admit'] {
+  /** What was in force for a known subject ends with a refusal. */
+  const note = async (said: Parameters<typeof noteRefusal>[1], isDenied: boolean): Promise<void> => {
+    if (!(await noteRefusal(parts, said, isDenied))) throw busy();
+  };
+  return async (assertion) => {
+    const decision = rules().toIdentity(assertion);
+    if (decision.kind === 'refused') {
+      if (decision.known !== undefined) await note(decision.known, true);
+      throw denied(decision.reason);
+    }
+    const person = newcomer(rules(), decision, assertion.provider, config().queues);
+    const admission = await admitPerson(parts, person);
+    if (admission === null) throw busy();
+    tell(report, person, admission);
+    if (admission.kind !== 'admitted') {
+      const { bound: _, user: __, ...said } = person;
+      await note(said, admission.kind === 'denied');
+      throw admission.kind === 'denied' ? denied(admission.reason) : conflict(person, admission);
+    }
+    const { record, text } = admission;
+    const identity = record.provider === person.provider ? recall(record, text) : rules().recall(person);
+    if (identity === null) throw denied('the rules changed during the sign-in');
+    return identity;
+  };
+}
+
+const USER_NAME_FAULT = 'No user can have this name.';
+
+/** A name is kept only for somebody who can sign in. */
+function checkGift({ signIn }: Pick<Config, 'signIn'>, user: string, subject: string): void {
+  if (userNameFault(user) !== null) throw new GatewayError('GW_BAD_REQUEST', USER_NAME_FAULT);
+  const realms = [...signIn.providers, ...signIn.bearers].map(({ realm, name }) => realm ?? name);
+  if (realms.some((realm) => subject.startsWith(`${realm}:`) && subject.length > realm.length + 1)) return;
+  const known = [...new Set(realms)].map((realm) => `${realm}:`).join(', ');
+  throw new GatewayError('GW_BAD_REQUEST', `The subject is nobody’s: it begins with none of ${known}`);
+}
+
+/** Who an assertion is about, with the personal accounts that today's rules give. */
+function newcomer(
+  rules: IdentityRules,
+  { identity, providerGroups }: Extract<IdentityDecision, { kind: 'identity' }>,
+  provider: string,
+  queues: Config['queues'],
+): Newcomer {
   const { subject, user, attributes } = identity;
   const accounts = queues.flatMap(({ name }) => {
     const decision = rules.accountFor(identity, name);
@@ -86,7 +120,7 @@ function newcomer(rules: IdentityRules, assertion: Assertion, queues: Config['qu
     user,
     attributes,
     providerGroups,
-    provider: assertion.provider,
+    provider,
     bound: Object.fromEntries(accounts),
   };
 }
@@ -100,7 +134,7 @@ function tell(
   if (admission.kind === 'conflict') {
     const reason = `${admission.claim.what} is ${admission.by === null ? 'another’s' : `bound to ${admission.by}`}`;
     report?.log.warn({ event: 'identity_conflict', ...who, reason }, 'a second identity wanted a name or account');
-  } else if (admission.isNew)
+  } else if (admission.kind === 'admitted' && admission.isNew)
     report?.log.info({ event: 'identity_bound', ...who }, 'an identity signed in for the first time');
 }
 

@@ -22,8 +22,8 @@ export function createRecall(rules: () => IdentityRules): (record: PersonRecord,
     const current = rules();
     const before = known.get(record.subject);
     if (before?.text === text && before.rules === current) return before.identity;
-    const { since: _, lastSignInAt: __, ...person } = record;
-    const identity = current.recall(person);
+    const { since: _, lastSignInAt: __, former: ___, denied, ...person } = record;
+    const identity = denied ? null : current.recall(person);
     putBounded(known, record.subject, { text, rules: current, identity }, CAPACITY);
     return identity;
   };

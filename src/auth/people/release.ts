@@ -1,7 +1,10 @@
+import type { Account } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
-import { allMine } from './admission.ts';
+import type { Released } from '../sign-in.ts';
+import { allMine, without } from './admission.ts';
 import type { Claims } from './claims.ts';
-import type { PersonStore } from './person-store.ts';
+import type { FormerName, PersonRecord } from './person-record.ts';
+import type { PersonStore, StoredPerson } from './person-store.ts';
 
 export interface ReleaseOptions {
   readonly store: PersonStore;
@@ -9,29 +12,80 @@ export interface ReleaseOptions {
   readonly report?: Pick<Report, 'log'> | undefined;
 }
 
+const TRIES = 10;
+
+/** Whether a person has or had a user name. */
+export const hasName = ({ user, former }: PersonRecord, name: string): boolean =>
+  user === name || former.some((one) => one.user === name);
+
 /**
- * Frees a user name with the accounts of its holder, who is forgotten; false when nobody has it. A record that cannot be
+ * Frees a user name with the accounts of its holder, who is forgotten when it is their present one. A record that cannot be
  * opened is removed too: what it holds is free a minute later. May throw StoreUnavailable.
  */
-export async function releaseUser(options: ReleaseOptions, user: string): Promise<boolean> {
-  const { store, claims } = options;
-  const names = claims.of({ user, bound: {} });
-  const holders = await Promise.all(names.map(claims.holderOf));
-  const listed = (await store.all()).filter(({ record }) => record.user === user).map(({ id }) => id);
-  const ids = new Set([...listed, ...holders.filter((id) => id !== null)]);
-  for (const id of ids) await forget(options, id, user);
-  return ids.size > 0;
+export async function releaseUser(
+  options: ReleaseOptions,
+  user: string,
+  keep: string | null = null,
+): Promise<readonly Released[]> {
+  const ids = (await holdersOf(options, user)).filter((id) => id !== keep);
+  const released: Released[] = [];
+  for (const id of ids) released.push(await forget(options, id, user));
+  return released;
 }
 
-async function forget({ store, claims, report }: ReleaseOptions, id: string, user: string): Promise<void> {
-  const person = await store.read(id);
-  const record = person?.record ?? null;
-  const isTheirs = record === null || record.user === user;
-  // A name left over from a sign-in that did not end costs its holder nothing else.
-  const theirs = claims.of(record !== null && isTheirs ? record : { user, bound: {} });
-  const held = await allMine(claims, id, theirs);
-  if (isTheirs) await store.remove(id);
-  await Promise.all(held.map(claims.giveUp));
-  const subject = record === null ? {} : { subject: record.subject };
-  report?.log.info({ event: 'identity_released', user, ...subject }, 'a user name was freed');
+/** Ids of those who have a user name: whose record lists it, or whose name the claim carries. */
+export async function holdersOf({ store, claims }: ReleaseOptions, user: string): Promise<string[]> {
+  const holders = await Promise.all(claims.of({ user, bound: {} }).map(claims.holderOf));
+  const listed = (await store.all()).filter(({ record }) => hasName(record, user)).map(({ id }) => id);
+  return [...new Set([...listed, ...holders.filter((id) => id !== null)])];
 }
+
+async function forget(options: ReleaseOptions, id: string, user: string): Promise<Released> {
+  const { store, report } = options;
+  for (let tries = 0; tries < TRIES; tries++) {
+    const before = await store.read(id);
+    const released = await tryForget(options, id, before, user);
+    if (released === null) continue;
+    const { subject } = released;
+    report?.log.info(
+      { event: 'identity_released', user, ...(subject === null ? {} : { subject }) },
+      'a user name was freed',
+    );
+    return released;
+  }
+  throw new Error('the person signs in all the time; try again');
+}
+
+/** Null when the person was changed by another at the same time. */
+async function tryForget(
+  { store, claims }: ReleaseOptions,
+  id: string,
+  before: StoredPerson | null,
+  user: string,
+): Promise<Released | null> {
+  const record = before?.record ?? before?.outdated?.record ?? null;
+  const isPerson = before?.unreadable === true || record?.user === user;
+  // A name left over from a sign-in that did not end costs its holder nothing else.
+  const names = record === null || !hasName(record, user) ? [{ user, bound: {} }] : namesFreed(record, user);
+  const rest =
+    record === null || isPerson ? null : { ...record, former: record.former.filter((one) => one.user !== user) };
+  const freed = names.flatMap(claims.of);
+  const held = await allMine(claims, id, rest === null ? freed : without(freed, claims.allOf(rest)));
+  if (before !== null && isPerson) {
+    if (!(await store.remove(id, before))) return null;
+  } else if (rest !== null && rest.former.length !== record?.former.length) {
+    if ((await store.replace(id, before, rest)) === null) return null;
+  }
+  await Promise.all(held.map(claims.giveUp));
+  const users = [...new Set(names.map((name) => name.user))];
+  return { subject: record?.subject ?? null, users, accounts: accountsIn(names), forgotten: isPerson };
+}
+
+const namesFreed = ({ user: current, bound, former }: PersonRecord, user: string): readonly FormerName[] =>
+  current === user ? [{ user: current, bound }, ...former] : former.filter((one) => one.user === user);
+
+const accountsIn = (names: readonly FormerName[]): Account[] => {
+  const all = names.flatMap(({ bound }) => Object.entries(bound));
+  const known = new Map(all.map(([queue, name]) => [`${queue} ${name}`, { queue, name, shared: false }]));
+  return [...known.values()];
+};

@@ -26,6 +26,8 @@ export interface Wanted extends Present {
 /** What an accepted assertion says. */
 export interface AssertionFacts {
   readonly id: string;
+  /** IssueInstant, milliseconds since the epoch. */
+  readonly issuedAt: number;
   /** From then on the assertion is refused by its own times, milliseconds since the epoch. */
   readonly expiresAt: number;
   readonly nameId: NameId | null;
@@ -96,6 +98,7 @@ export function readAssertion(assertion: XmlElement, wanted: Wanted): AssertionF
   const confirmationEnd = checkConfirmation(subject, wanted);
   return {
     id: required(assertion, 'ID'),
+    issuedAt: instantOf(required(assertion, 'IssueInstant'), 'IssueInstant'),
     expiresAt: Math.min(confirmationEnd, conditionsEnd ?? confirmationEnd) + wanted.skew,
     nameId: readNameId(subject),
     ...readStatement(assertion, wanted),

@@ -2,10 +2,11 @@ import type { Clock } from '../../kernel/index.ts';
 import type { LogoutOutcome, ProviderSession, SendAway, UsedOnce } from '../sign-in.ts';
 import { ALGORITHMS } from './algorithms.ts';
 import { childrenOf, required, textOf } from './elements.ts';
+import { noteEnded, REMEMBER_MS } from './ended-sessions.ts';
 import { checkEnvelope, type Expected, statusOf } from './envelope.ts';
 import { SamlFault } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
-import { checkWindow, type Present } from './instants.ts';
+import { checkWindow, instantOf, type Present } from './instants.ts';
 import type { OwnKeys } from './keys.ts';
 import { logoutRequest, logoutResponse, newId, sendMessage } from './logout-messages.ts';
 import { KIND, LOGOUT_LIMITS, readPosted, readRedirected } from './message.ts';
@@ -42,8 +43,6 @@ export interface LogoutMessage {
 }
 
 const KINDS = { SAMLRequest: KIND.logoutRequest, SAMLResponse: KIND.logoutResponse } as const;
-/** Longer than any message is accepted, skew on both sides included. */
-const REMEMBER_MS = 20 * 60_000;
 /** SAML Bindings, section 3.4.3, says 80; providers send more. */
 const LONGEST_RELAY_STATE = 1024;
 
@@ -69,10 +68,8 @@ async function verified(
   return { root: parseXml(signed.xml, LOGOUT_LIMITS), relayState: message.relayState };
 }
 
-async function requireFirst(parts: LogoutParts, id: string): Promise<void> {
-  if (!(await parts.usedOnce.first(`saml-logout:${parts.name}`, id, REMEMBER_MS)))
-    throw new SamlFault('a logout message twice');
-}
+const kindOf = ({ name }: LogoutParts): string => `saml-logout:${name}`;
+const TWICE = 'a logout message twice';
 
 function keysToEnd(request: XmlElement): string[] {
   const nameId = readNameId(request);
@@ -93,8 +90,13 @@ async function takeRequest(
   checkWindow(request.attributes, 'LogoutRequest', present);
   const id = required(request, 'ID');
   const ended = keysToEnd(request);
-  await requireFirst(parts, id);
-  await endSessions(ended);
+  const issuedAt = instantOf(required(request, 'IssueInstant'), 'IssueInstant');
+  // Noted before, so that no assertion slips in between; done again when the ending fails.
+  const done = await parts.usedOnce.complete(kindOf(parts), id, REMEMBER_MS, async () => {
+    await noteEnded(parts.usedOnce, parts.name, ended, issuedAt);
+    await endSessions(ended);
+  });
+  if (!done) throw new SamlFault(TWICE);
   const head = { id: newId(), now: present.now, issuer: parts.addresses.entityId };
   const answer = sendMessage('SAMLResponse', idp.logoutAnswer, relayState, parts.keys.current, (destination) =>
     logoutResponse({ ...head, destination }, id),
@@ -107,7 +109,7 @@ async function takeAnswer(parts: LogoutParts, answer: XmlElement, { now }: Prese
   const request = required(answer, 'InResponseTo');
   if (!parts.ids.isOurs(request, now)) throw new SamlFault('LogoutResponse to no request of ours');
   statusOf(answer);
-  await requireFirst(parts, request);
+  if (!(await parts.usedOnce.first(kindOf(parts), request, REMEMBER_MS))) throw new SamlFault(TWICE);
   return { ended: [], answer: { kind: 'redirect', location: '/signed-out' } };
 }
 

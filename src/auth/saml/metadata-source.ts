@@ -1,5 +1,6 @@
 import { type Clock, GatewayError, messageOf } from '../../kernel/index.ts';
 import { watchFiles } from '../../platform/index.ts';
+import { SamlFault } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
 
 /** The provider's metadata, kept fresh. */
@@ -40,6 +41,8 @@ const signersOf = ({ entityId, certificates }: IdpMetadata): string =>
 const sameSigners = (one: IdpMetadata, other: IdpMetadata): boolean => signersOf(one) === signersOf(other);
 
 const END = 'metadata: validUntil has passed';
+const OTHER =
+  'metadata: another entity id than before; when the provider really has a new one, restart the gateway or set idpEntityId';
 
 const isValid = (metadata: IdpMetadata | undefined, now: number): metadata is IdpMetadata =>
   metadata !== undefined && (metadata.validUntil === null || now < metadata.validUntil);
@@ -78,6 +81,8 @@ function createShelf(options: MetadataSourceOptions) {
     valid,
     tell,
     put(read: IdpMetadata): void {
+      // Pinned by the first: whoever can change the metadata, or its server, must not become another provider under our eyes.
+      if (metadata !== undefined && metadata.entityId !== read.entityId) throw new SamlFault(OTHER);
       metadata = read;
     },
     [Symbol.dispose]: () => expiry?.[Symbol.dispose](),

@@ -30,3 +30,28 @@ export function readNameId(parent: XmlElement): NameId | null {
     spNameQualifier: attribute('SPNameQualifier'),
   };
 }
+
+/** Whose names are taken for a subject. */
+export interface NameScope {
+  /** The format that was asked for; undefined: any. */
+  readonly format: string | undefined;
+  /** Entity id of the provider. */
+  readonly provider: string;
+  /** Our entity id. */
+  readonly own: string;
+}
+
+const UNSPECIFIED = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified';
+
+/**
+ * Refuses a NameID that may mean somebody else: of another format than was asked for (SAML Core, section 3.4.1.1), or from
+ * the names of another provider or for another service (section 2.2.2). Throws {@link SamlFault}.
+ */
+export function checkScope(nameId: NameId, { format = UNSPECIFIED, provider, own }: NameScope): void {
+  if (format !== UNSPECIFIED && nameId.format !== format)
+    throw new SamlFault('NameID has another Format than asked for');
+  if (nameId.nameQualifier !== null && nameId.nameQualifier !== provider)
+    throw new SamlFault('NameID has another NameQualifier');
+  if (nameId.spNameQualifier !== null && nameId.spNameQualifier !== own)
+    throw new SamlFault('NameID has another SPNameQualifier');
+}

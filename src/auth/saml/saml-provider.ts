@@ -7,6 +7,7 @@ import type { Flow, Flows, Provider, SendAway, SignedIn, UsedOnce } from '../sig
 import { signInFailed } from '../sign-in-failed.ts';
 import type { AssertionFacts } from './assertion.ts';
 import { NAME_ID } from './attributes.ts';
+import { checkNotEnded } from './ended-sessions.ts';
 import { checkEnvelope } from './envelope.ts';
 import { SamlFault, UnknownSigner } from './fault.ts';
 import type { IdpMetadata } from './idp-metadata.ts';
@@ -17,6 +18,7 @@ import { newId } from './logout-messages.ts';
 import { KIND, type Message, oneValue, readPosted } from './message.ts';
 import { fetchMetadata } from './metadata-fetch.ts';
 import { createMetadataSource, type MetadataSource } from './metadata-source.ts';
+import { checkScope } from './name-id.ts';
 import { createOwnSide } from './own-side.ts';
 import { checkShape, claimedRequest, readResponse, verifyResponse } from './response.ts';
 import { providerSession } from './session-keys.ts';
@@ -110,14 +112,15 @@ async function useOnce({ usedOnce, clock, config }: SamlProviderOptions, idp: Id
   if (!(await usedOnce.first(`saml:${config.name}`, id, life))) throw new SamlFault('an assertion twice');
 }
 
-function signedIn(config: SamlConfig, idp: IdpMetadata, facts: AssertionFacts, returnTo: string): SignedIn {
+function signedIn(config: SamlConfig, idp: IdpMetadata, facts: AssertionFacts, flow: Flow | null): SignedIn {
   const { nameId, sessionIndex, attributes, until } = facts;
   const values = [...attributes, ...(nameId === null ? [] : [[NAME_ID, [nameId.value]] as const])];
   return {
     assertion: { provider: config.name, issuer: idp.entityId, attributes: Object.fromEntries(values) },
     providerSession: providerSession(nameId, sessionIndex),
-    returnTo,
+    returnTo: flow?.returnTo ?? HOME,
     until,
+    ...(flow?.session === undefined ? {} : { before: flow.session }),
   };
 }
 
@@ -192,8 +195,11 @@ async function finish(parts: Parts, request: WebRequest): Promise<SignedIn> {
     authnContext: config.authnContext,
     authenticatedSince: config.forceAuthn && flow !== null ? Number(flow.facts.startedAt) : null,
   });
+  if (config.subject === NAME_ID && facts.nameId !== null)
+    checkScope(facts.nameId, { format: config.nameIdFormat, provider: idp.entityId, own: parties.addresses.entityId });
+  await checkNotEnded(options.usedOnce, config.name, facts);
   await useOnce(options, idp, facts);
-  return signedIn(config, idp, facts, flow?.returnTo ?? HOME);
+  return signedIn(config, idp, facts, flow);
 }
 
 /** A SAML 2.0 identity provider. Throws TlsFileError when the gateway's key files cannot be used. */

@@ -41,7 +41,7 @@ export interface Verifier extends AsyncDisposable {
 
 /** Places of one queue, the one at work among them; and how many of them one address may have. */
 const PLACES = 64;
-const PLACES_EACH = 16;
+const PLACES_EACH = 8;
 const RETRY_AFTER = 5;
 /** Logouts and metadata are rare. */
 const IDLE_MS = 60_000;

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Config } from '../../config/index.ts';
 import type { Clock, WebRequest } from '../../kernel/index.ts';
 import type { KeyValue, Sealer } from '../../platform/index.ts';
-import { FLOW_COOKIE, type Flows } from '../sign-in.ts';
+import { FLOW_COOKIE, type Flow, type Flows, SESSION_COOKIE } from '../sign-in.ts';
 import type { RandomBytes } from '../token-format.ts';
 import { askStore, storeAway } from './ask-store.ts';
 import { type KeptFlow, readFlowCookie, writeFlowCookie } from './flow-cookie.ts';
 import { createKeyedHash } from './keyed-hash.ts';
 import { HOME, toReturnTarget } from './return-target.ts';
+import { identify } from './session-store.ts';
 
 /** What sign-ins under way need. */
 export interface FlowsOptions {
@@ -34,13 +35,18 @@ export function createFlows({ kv, sealer, config, clock, random = randomBytes }:
   const hash = createKeyedHash(config().secrets.tokenKey);
   const keptBy = (request: WebRequest): KeptFlow[] =>
     readFlowCookie(request.cookies.get(FLOW_COOKIE), sealer).filter(({ expiresAt }) => clock.now() < expiresAt);
+  const sessionOf = (request: WebRequest): Pick<Flow, 'session'> => {
+    const named = identify(request.cookies.get(SESSION_COOKIE), (id) => hash('session', id));
+    return named === null ? {} : { session: named.id };
+  };
   return {
     async start(request, flow) {
       // Costs the store nothing, and spares people a way to the provider that cannot end.
       if (kv.state() === 'down') throw storeAway(AWAY);
       const state = random(BYTES).toString('base64url');
       const expiresAt = clock.now() + config().signIn.flowLife;
-      const kept = { ...flow, name: hash('flow', state), returnTo: toReturnTarget(flow.returnTo), expiresAt };
+      const returnTo = toReturnTarget(flow.returnTo);
+      const kept = { ...flow, ...sessionOf(request), name: hash('flow', state), returnTo, expiresAt };
       const cookie =
         writeFlowCookie([kept, ...keptBy(request)], sealer) ?? writeFlowCookie([{ ...kept, returnTo: HOME }], sealer);
       if (cookie === null) throw new Error('the facts of a sign-in do not fit into its cookie');
@@ -53,7 +59,8 @@ export function createFlows({ kv, sealer, config, clock, random = randomBytes }:
       if (found === undefined) return null;
       const life = found.expiresAt - clock.now() + GRACE;
       const first = await askStore(kv.set(`flow:{${name}}`, '1', life, { onlyIfAbsent: true }), AWAY);
-      return first ? { provider, returnTo: found.returnTo, facts: found.facts } : null;
+      const { name: _, expiresAt: __, ...flow } = found;
+      return first ? flow : null;
     },
   };
 }

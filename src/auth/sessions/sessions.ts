@@ -69,12 +69,12 @@ export function createSessions(options: SessionsOptions): Sessions {
   const idsOn = async (shelves: readonly string[]): Promise<string[]> =>
     (await askStore(Promise.all(shelves.map(store.ids)), AWAY)).flat();
   const use = createUse(store, clock, limits);
+  const beforehand = createBeforehand(store, publicIdOf);
 
   return {
     async open(request, signedIn, identity) {
-      const before = identify(request.cookies.get(SESSION_COOKIE), publicIdOf);
-      const own = before !== null && (await askStore(store.open(before.id, before.cookie), AWAY)) !== null;
-      if (own) await end(before.id, 'replaced');
+      const before = await beforehand(request, signedIn);
+      for (const old of before.keys()) await end(old, 'replaced');
       const cookie = mintCookie(random);
       const id = publicIdOf(cookie.id);
       const part = toPart(signedIn, identity, clock.now(), limits().life);
@@ -83,7 +83,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       const { user, subject } = identity;
       const { address, requestId } = request;
       options.report.credential({ what: 'session_opened', user, subject, id, address, requestId });
-      return { cookie: writeCookie(cookie), session: toSession(id, cookie, part, identity) };
+      const replacedOther = [...before.values()].some((one) => one !== subject);
+      return { cookie: writeCookie(cookie), session: toSession(id, cookie, part, identity), replacedOther };
     },
     find(text) {
       if (parseCookie(text) === null) return null;
@@ -110,6 +111,22 @@ export function createSessions(options: SessionsOptions): Sessions {
       return endAll(others, 'ended by owner');
     },
     [Symbol.asyncDispose]: () => invalidation[Symbol.asyncDispose](),
+  };
+}
+
+/** Subjects of a browser's sessions, by public id: that of its cookie, and that which it had when it began to sign in. */
+function createBeforehand(
+  store: SessionStore,
+  publicIdOf: (id: string) => string,
+): (request: WebRequest, signedIn: SignedIn) => Promise<ReadonlyMap<string, string>> {
+  return async (request, { before }) => {
+    const found = new Map<string, string>();
+    const named = identify(request.cookies.get(SESSION_COOKIE), publicIdOf);
+    const own = named === null ? null : await askStore(store.open(named.id, named.cookie), AWAY);
+    if (named !== null && own !== null) found.set(named.id, own.part.subject);
+    const begun = before === undefined || found.has(before) ? null : await askStore(store.read(before), AWAY);
+    if (before !== undefined && begun !== null) found.set(before, begun.subject);
+    return found;
   };
 }
 
