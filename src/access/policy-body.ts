@@ -12,6 +12,8 @@ const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ 
 const MOST_BYTES = 1_048_576;
 const MOST_DEPTH = 32;
 const MOST_FIELDS = 256;
+/** So that a body costs some milliseconds at most. */
+const MOST_VALUES = 20_000;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -52,13 +54,17 @@ function noteName(text: string, start: number, end: number, names: Open | undefi
 /** What JSON.parse does not tell: names that come twice at any level, and depth. Throws for what is not JSON. */
 function structureFault(text: string): string | null {
   const open: Open[] = [];
+  let values = 0;
   for (let at = 0; at < text.length; at++) {
     const char = text[at];
     if (char === '{' || char === '[') {
       if (open.length === MOST_DEPTH) return `is nested deeper than ${MOST_DEPTH} levels`;
       open.push(char === '{' ? new Set() : null);
     } else if (char === '}' || char === ']') open.pop();
-    else if (char === '"') {
+    else if (char === ',') {
+      values += 1;
+      if (values > MOST_VALUES) return `holds more than ${MOST_VALUES} values`;
+    } else if (char === '"') {
       const end = stringEnd(text, at);
       const fault = noteName(text, at, end, open.at(-1));
       if (fault !== null) return fault;

@@ -145,6 +145,26 @@ describe('the bytes to send', () => {
   });
 });
 
+describe('the size of a submission', () => {
+  const reasonOf = (body: string): string | undefined =>
+    createSubmissionPolicy(jobsWith({})).check(member(), 'chips', Buffer.from(body), JSON_TYPE).violations[0]?.reason;
+
+  for (const [body, reason] of [
+    [JSON.stringify({ a: 'x'.repeat(1_048_576) }), 'is longer than 1048576 bytes'],
+    [JSON.stringify({ a: 'x'.repeat(1_048_576 - 8) }), undefined],
+    [JSON.stringify({ a: Array(20_002).fill(1) }), 'holds more than 20000 values'],
+    [JSON.stringify({ a: Array(20_001).fill(1) }), undefined],
+    [JSON.stringify({ a: ','.repeat(50_000) }), undefined],
+    [JSON.stringify({ a: '"\\'.repeat(50_000) }), undefined],
+    [`{"a":${'['.repeat(500_000)}`, 'is nested deeper than 32 levels'],
+    [JSON.stringify(Object.fromEntries(Array.from({ length: 257 }, (_, at) => [at, 1]))), 'holds more than 256 fields'],
+    [JSON.stringify(Object.fromEntries(Array.from({ length: 256 }, (_, at) => [at, 1]))), undefined],
+  ] as const) {
+    it(`${body.length} characters of ${body.slice(0, 9)}: ${reason ?? 'fine'}`, () =>
+      assert.equal(reasonOf(body), reason));
+  }
+});
+
 describe('a change of a job', () => {
   const policy = createSubmissionPolicy(jobsWith(SITE));
   const change = (fields: object): PolicyDecision =>
