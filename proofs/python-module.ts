@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuthority } from '../standin/certificates.ts';
 import { createFigures } from './figures.ts';
-import { layOutPrograms, runPython } from './tutorial/programs.ts';
 import { setStage, startStandin } from './stage.ts';
+import { layOutPrograms, runPython } from './tutorial/programs.ts';
 
 const USER = 'alice';
 const PASSWORD = 'alice-password';

@@ -1,8 +1,8 @@
 // The vendor's tutorial programs run unchanged against the demo, only URL and password replaced (--text FILE: the tutorial).
 import { join } from 'node:path';
 import { createFigures } from './figures.ts';
-import { layOutPrograms, runPython } from './tutorial/programs.ts';
 import { startDemo } from './stage.ts';
+import { layOutPrograms, runPython } from './tutorial/programs.ts';
 
 const { folder, names } = await layOutPrograms(
   'tutorial',

@@ -11,6 +11,7 @@ const PAGE = `<!DOCTYPE html>
 <link rel="stylesheet" href="/html/vovrest.css">
 </head>
 <body>
+<main>
 <h1>REST API documentation</h1>
 <p>A small page of the kind that vovserver serves: what can be asked, and a button that asks it
 (<code>${MARKER} /html/vovrest.html</code>).</p>
@@ -19,8 +20,9 @@ const PAGE = `<!DOCTYPE html>
 <p>The name of the queue.</p>
 <button type="button" id="try">Try it out</button>
 <h3>Answer <span id="status" role="status"></span></h3>
-<pre id="answer"></pre>
+<pre id="answer" tabindex="0" role="region" aria-label="Answer"></pre>
 </section>
+</main>
 <script>window.operation = '/api/v3/project/1/project';</script>
 <script src="/html/vovrest.js"></script>
 </body>

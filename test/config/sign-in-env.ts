@@ -51,12 +51,21 @@ export const SIGN_IN_COMPANY: Company = [
   [/^signIn\.default$/, { ...PUBLIC, ...SAML, ...METADATA }],
   [/^signIn\.session\.life$/, { VOVGW_SIGN_IN_SESSION_IDLE: '1s' }],
   [/^identity\.rules\.0\.match\.provider$/, JWT],
+  [/^identity\.roles\.\w+\.providers/, JWT],
   [/match\.attribute\.name$/, { VOVGW_IDENTITY_RULES_0_MATCH_ATTRIBUTE_VALUE: 'v' }],
   [/match\.attribute\.(value|pattern)$/, { VOVGW_IDENTITY_RULES_0_MATCH_ATTRIBUTE_NAME: 'n' }],
 ];
 
 /** Values for keys of sign-in whose form or rules ask for something in particular. */
 export const SIGN_IN_VALUES: Variables = {
+  'identity.roles.operator.subjects': '[local:x]',
+  'identity.roles.operator.subjects.0': 'local:x',
+  'identity.roles.operator.providers': '[w]',
+  'identity.roles.operator.providers.0': 'w',
+  'identity.roles.admin.subjects': '[local:x]',
+  'identity.roles.admin.subjects.0': 'local:x',
+  'identity.roles.admin.providers': '[w]',
+  'identity.roles.admin.providers.0': 'w',
   'signIn.providers': '[{type: oidc, name: e, issuer: "https://i", clientId: c, clientAuth: none}]',
   'signIn.providers.0.type': 'saml',
   'signIn.providers.0.metadataUrl': 'https://w',

@@ -60,16 +60,8 @@ export interface ClaimsOptions {
 const GRACE_MS = 60_000;
 const TRIES = 5;
 
-/** Creates the claims over a key-value store; a value is the holder's id and the sealed time of the claim. */
-export function createClaims({ kv, sealer, hash, people, now }: ClaimsOptions): Claims {
-  const sealOf = (key: string, id: string): string => `${key}:${id}`;
-  const written = (key: string, id: string): string => `${id}.${sealer.seal(String(now()), sealOf(key, id))}`;
-  const idIn = (text: string): string => text.slice(0, Math.max(0, text.indexOf('.')));
-  const timeIn = (key: string, text: string): number | null => {
-    const id = idIn(text);
-    const at = sealer.open(text.slice(id.length + 1), sealOf(key, id));
-    return at === null ? null : Number(at);
-  };
+/** Names of claims: keyed hashes, so that a dump of the store shows nobody. */
+function createNames(hash: ClaimsOptions['hash']): Pick<Claims, 'of' | 'allOf'> {
   const of: Claims['of'] = ({ user, bound }) => {
     const claim = (kind: string, name: string, what: string): Claim => {
       const tag = hash.of(`bound-${kind}`, name);
@@ -83,6 +75,20 @@ export function createClaims({ kv, sealer, hash, people, now }: ClaimsOptions): 
     return [name, ...accounts.sort((a, b) => (a.key < b.key ? -1 : 1))];
   };
   const allOf: Claims['allOf'] = (person) => [of(person), ...person.former.map(of)].flat();
+  return { of, allOf };
+}
+
+/** Creates the claims over a key-value store; a value is the holder's id and the sealed time of the claim. */
+export function createClaims({ kv, sealer, hash, people, now }: ClaimsOptions): Claims {
+  const sealOf = (key: string, id: string): string => `${key}:${id}`;
+  const written = (key: string, id: string): string => `${id}.${sealer.seal(String(now()), sealOf(key, id))}`;
+  const idIn = (text: string): string => text.slice(0, Math.max(0, text.indexOf('.')));
+  const timeIn = (key: string, text: string): number | null => {
+    const id = idIn(text);
+    const at = sealer.open(text.slice(id.length + 1), sealOf(key, id));
+    return at === null ? null : Number(at);
+  };
+  const { of, allOf } = createNames(hash);
   /** The person of an id if their record lists the claim, or cannot be read. */
   const lister = async ({ key }: Claim, id: string): Promise<Holder | null> => {
     const person = await people.read(id);

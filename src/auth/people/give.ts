@@ -41,7 +41,9 @@ async function takeAll(
 ): Promise<ReadonlySet<string>> {
   const failed = new Set<string>();
   for (const claim of names.flatMap(claims.of)) {
-    if ('kind' in (await claims.take(id, claim))) failed.add(claim.key);
+    const taken = await claims.take(id, claim);
+    // Confirmed, so that a sign-in of the subject that took it first does not give it up again.
+    if ('kind' in taken || !(await claims.confirm(id, taken))) failed.add(claim.key);
   }
   return failed;
 }

@@ -2,7 +2,7 @@ import type { Account } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
 import type { Released } from '../sign-in.ts';
 import { allMine, without } from './admission.ts';
-import type { Claims } from './claims.ts';
+import type { Claims, Held } from './claims.ts';
 import type { FormerName, PersonRecord } from './person-record.ts';
 import type { PersonStore, StoredPerson } from './person-store.ts';
 
@@ -43,8 +43,10 @@ export async function holdersOf({ store, claims }: ReleaseOptions, user: string)
 async function forget(options: ReleaseOptions, id: string, user: string): Promise<Released> {
   const { store, report } = options;
   for (let tries = 0; tries < TRIES; tries++) {
+    // Before the record: a claim that is confirmed after this is in a record that is read after it.
+    const carried = await allMine(options.claims, id, options.claims.of({ user, bound: {} }));
     const before = await store.read(id);
-    const released = await tryForget(options, id, before, user);
+    const released = await tryForget(options, id, before, user, carried);
     if (released === null) continue;
     const { subject } = released;
     report?.log.info(
@@ -62,23 +64,40 @@ async function tryForget(
   id: string,
   before: StoredPerson | null,
   user: string,
+  carried: readonly Held[],
 ): Promise<Released | null> {
   const record = before?.record ?? before?.outdated?.record ?? null;
   const isPerson = before?.unreadable === true || record?.user === user;
-  // A name left over from a sign-in that did not end costs its holder nothing else.
-  const names = record === null || !hasName(record, user) ? [{ user, bound: {} }] : namesFreed(record, user);
+  if (!isPerson && (record === null || !hasName(record, user))) return await freeLeftOver(claims, id, user, carried);
+  const names = record === null ? [{ user, bound: {} }] : namesFreed(record, user);
   const rest =
     record === null || isPerson ? null : { ...record, former: record.former.filter((one) => one.user !== user) };
   const freed = names.flatMap(claims.of);
   const held = await allMine(claims, id, rest === null ? freed : without(freed, claims.allOf(rest)));
   if (before !== null && isPerson) {
     if (!(await store.remove(id, before))) return null;
-  } else if (rest !== null && rest.former.length !== record?.former.length) {
+  } else if (rest !== null) {
     if ((await store.replace(id, before, rest)) === null) return null;
   }
   await Promise.all(held.map(claims.giveUp));
   const users = [...new Set(names.map((name) => name.user))];
   return { subject: record?.subject ?? null, users, accounts: accountsIn(names), forgotten: isPerson };
+}
+
+/** A name left over from a sign-in that did not end costs its holder nothing else. Null when that sign-in ended now. */
+async function freeLeftOver(
+  claims: Claims,
+  id: string,
+  user: string,
+  carried: readonly Held[],
+): Promise<Released | null> {
+  await Promise.all(carried.map(claims.giveUp));
+  const still = await allMine(
+    claims,
+    id,
+    carried.map(({ claim }) => claim),
+  );
+  return still.length > 0 ? null : { subject: null, users: [user], accounts: [], forgotten: false };
 }
 
 const namesFreed = ({ user: current, bound, former }: PersonRecord, user: string): readonly FormerName[] =>
