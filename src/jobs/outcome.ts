@@ -1,11 +1,13 @@
-import { type Clock, GatewayError } from '../kernel/index.ts';
+import { type Clock, type ErrorCode, GatewayError } from '../kernel/index.ts';
 import type { Answer } from './ports.ts';
 import type { SubmissionRecord } from './record.ts';
 
+/** What an error of the way with any other code says is that nothing was executed; see {@link SubmissionWay.send}. */
+const MAYBE_EXECUTED: ReadonlySet<ErrorCode> = new Set(['GW_OUTCOME_UNKNOWN', 'GW_INTERNAL']);
+
 /** True when an error of the way says that vovserver was not given anything; anything that is not sure may have been sent. */
 export function nothingSent(error: unknown): boolean {
-  if (!(error instanceof GatewayError)) return false;
-  return error.status < 500 || error.status === 503 || error.code === 'GW_UPSTREAM_TLS';
+  return error instanceof GatewayError && !MAYBE_EXECUTED.has(error.code);
 }
 
 /** True for a failure of which vovserver itself says that it is over; a proxy before it would answer 502, 503 or 504. */

@@ -7,7 +7,7 @@ import { AnswerTooLong } from './sink.ts';
 export interface Breaker {
   /** Throws GW_UPSTREAM_DOWN while calls are stopped. When it returns, one of the three below must follow. */
   admit(call: UpstreamCall): void;
-  answered(queue: string): void;
+  answered(call: UpstreamCall): void;
   /** `error` is why there was no answer; only some of them say that vovserver is not well. */
   failed(call: UpstreamCall, error: unknown): void;
   /** The call never went. */
@@ -31,72 +31,120 @@ const UNWELL: ReadonlySet<ErrorCode> = new Set([
   'GW_OUTCOME_UNKNOWN',
 ]);
 
+/** Milliseconds after which another one may try when nothing was heard of the first. */
+const TRY_MS = 60_000;
+const NEVER = Number.NEGATIVE_INFINITY;
+
 interface Circuit {
   failures: number;
   open: boolean;
   /** When the next try may be, while it is open. */
   tryAt: number;
-  trying: boolean;
+  /** When somebody began to try whose result is awaited. */
+  triedAt: number;
 }
+
+/** The circuits of one queue. */
+interface Circuits {
+  readonly whole: Circuit;
+  /** Of accounts that had no answer since they failed. */
+  readonly accounts: Map<string, Circuit>;
+  /** Accounts that failed since anybody had an answer. */
+  readonly failing: Set<string>;
+}
+
+const newCircuit = (): Circuit => ({ failures: 0, open: false, tryAt: 0, triedAt: NEVER });
 
 const isUnwell = (call: UpstreamCall, error: unknown): boolean =>
   error instanceof GatewayError && UNWELL.has(error.code) && !call.signal.aborted && !(error instanceof AnswerTooLong);
 
+function close(circuit: Circuit): boolean {
+  const { open } = circuit;
+  Object.assign(circuit, newCircuit());
+  return open;
+}
+
 /**
- * Creates the circuit breakers, one for each queue. Open after failures in a row; then one call tries after the pause, a
- * control call at once, because a kill must not wait. Any answer closes it.
+ * Creates the circuit breakers. One opens after failures in a row: that of an account for its own calls, and that of the
+ * queue when more than one account had them, because what one account asks for must not stop the others. Then one call
+ * tries after the pause, a control call at once, because a kill must not wait. An answer closes it.
  */
 export function createBreaker({ clock, report, failures = 5, pause = 5000 }: BreakerOptions): Breaker {
-  const circuits = new Map<string, Circuit>();
-  const circuitOf = (queue: string): Circuit => {
-    let circuit = circuits.get(queue);
-    if (circuit === undefined) {
-      circuit = { failures: 0, open: false, tryAt: 0, trying: false };
-      circuits.set(queue, circuit);
+  const queues = new Map<string, Circuits>();
+  const circuitsOf = (queue: string): Circuits => {
+    let circuits = queues.get(queue);
+    if (circuits === undefined) {
+      circuits = { whole: newCircuit(), accounts: new Map(), failing: new Set() };
+      queues.set(queue, circuits);
     }
-    return circuit;
+    return circuits;
   };
 
+  const admit = (circuit: Circuit, cls: UpstreamCall['class']): void => {
+    if (!circuit.open) return;
+    // A clock that was set back must not keep it open.
+    const left = Math.min(pause, circuit.tryAt - clock.now());
+    // A try may end under another account, whose read was shared: nobody waits for it for ever.
+    const trying = Math.abs(clock.now() - circuit.triedAt) < TRY_MS;
+    if (!trying && (left <= 0 || cls === 'control')) {
+      circuit.triedAt = clock.now();
+      return;
+    }
+    throw new GatewayError('GW_UPSTREAM_DOWN', 'vovserver does not answer at the moment; nothing was sent.', {
+      retryAfter: Math.max(1, Math.ceil(left / 1000)),
+      internal: 'the circuit is open',
+    });
+  };
+  /** Gives true when it has just opened. */
+  const count = (circuit: Circuit, enough: boolean): boolean => {
+    circuit.failures += 1;
+    if (circuit.failures < failures || !enough) return false;
+    circuit.tryAt = clock.now() + pause;
+    const opens = !circuit.open;
+    circuit.open = true;
+    return opens;
+  };
+  const tellOpen = (fields: { queue: string; account?: string }, error: unknown): void => {
+    const code = error instanceof GatewayError ? error.code : 'GW_INTERNAL';
+    const event = { event: 'upstream_circuit_open', ...fields, code };
+    report.log.warn(event, 'vovserver failed several times in a row; calls are stopped for a while');
+  };
+  const tellClosed = (fields: { queue: string; account?: string }): void =>
+    report.log.info({ event: 'upstream_circuit_closed', ...fields }, 'vovserver answers again; calls go');
+
   return {
-    admit({ queue, class: cls }) {
-      const circuit = circuitOf(queue);
-      if (!circuit.open) return;
-      // A clock that was set back must not keep it open.
-      const left = Math.min(pause, circuit.tryAt - clock.now());
-      if (!circuit.trying && (left <= 0 || cls === 'control')) {
-        circuit.trying = true;
-        return;
-      }
-      const retryAfter = Math.max(1, Math.ceil(left / 1000));
-      throw new GatewayError('GW_UPSTREAM_DOWN', 'vovserver does not answer at the moment; nothing was sent.', {
-        retryAfter,
-        internal: 'the circuit of the queue is open',
-      });
+    admit({ queue, account, class: cls }) {
+      const { whole, accounts } = circuitsOf(queue);
+      const own = accounts.get(account);
+      // While nobody is answered, who tries does so for all.
+      if (whole.open || own === undefined) admit(whole, cls);
+      else admit(own, cls);
     },
-    answered(queue) {
-      const circuit = circuitOf(queue);
-      circuit.failures = 0;
-      circuit.trying = false;
-      if (!circuit.open) return;
-      circuit.open = false;
-      report.log.info({ event: 'upstream_circuit_closed', queue }, 'vovserver answers again; calls go');
+    answered({ queue, account }) {
+      const { whole, accounts, failing } = circuitsOf(queue);
+      if (failing.size > 0) failing.clear();
+      if (close(whole)) tellClosed({ queue });
+      const own = accounts.get(account);
+      if (own === undefined) return;
+      accounts.delete(account);
+      if (own.open) tellClosed({ queue, account });
     },
     failed(call, error) {
-      const { queue } = call;
-      const circuit = circuitOf(queue);
-      circuit.trying = false;
+      const { queue, account } = call;
+      const { whole, accounts, failing } = circuitsOf(queue);
+      const own = accounts.get(account) ?? newCircuit();
+      whole.triedAt = NEVER;
+      own.triedAt = NEVER;
       if (!isUnwell(call, error)) return;
-      circuit.failures += 1;
-      if (circuit.failures < failures) return;
-      circuit.tryAt = clock.now() + pause;
-      if (circuit.open) return;
-      circuit.open = true;
-      const code = error instanceof GatewayError ? error.code : 'GW_INTERNAL';
-      const fields = { event: 'upstream_circuit_open', queue, code, count: circuit.failures };
-      report.log.warn(fields, 'vovserver failed several times in a row; calls are stopped for a while');
+      accounts.set(account, own);
+      failing.add(account);
+      if (count(own, true)) tellOpen({ queue, account }, error);
+      if (count(whole, failing.size > 1)) tellOpen({ queue }, error);
     },
     unused(queue) {
-      circuitOf(queue).trying = false;
+      const { whole, accounts } = circuitsOf(queue);
+      whole.triedAt = NEVER;
+      for (const own of accounts.values()) own.triedAt = NEVER;
     },
   };
 }

@@ -212,7 +212,7 @@ class SharingCarrier implements Carrier {
       const result = await upstream.forward(call, credential, response);
       ok = isWell(result);
       if (result.bytesOut > maxBytes) this.#tooLarge.add(slot.key);
-      this.#breaker.answered(call.queue);
+      this.#breaker.answered(call);
       report.coalesced(call.queue, call.route, 'own');
       return result;
     } catch (error) {
@@ -323,7 +323,7 @@ class SharingCarrier implements Carrier {
     try {
       const result = await upstream.forward(call, credential, response);
       ok = isWell(result);
-      this.#breaker.answered(call.queue);
+      this.#breaker.answered(call);
       if (how !== null) report.coalesced(call.queue, call.route, how);
       return result;
     } catch (error) {
@@ -340,11 +340,11 @@ class SharingCarrier implements Carrier {
     try {
       const answer = await this.#options.upstream.ask(call, credential, maxBytes);
       ok = answer.status < 500;
-      this.#breaker.answered(call.queue);
+      this.#breaker.answered(call);
       return answer;
     } catch (error) {
       ok = error instanceof AnswerTooLong;
-      if (ok) this.#breaker.answered(call.queue);
+      if (ok) this.#breaker.answered(call);
       else this.#breaker.failed(call, error);
       throw error;
     } finally {

@@ -95,7 +95,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
 
   /** The caller's signal fired. */
   handleEvent(): void {
-    this.#stop(aborted);
+    if (!this.#sent || this.#attempt.call.seeThrough !== true) this.#stop(aborted);
   }
 
   /** Ends the attempt when its time is over; `now` in milliseconds since some moment. */

@@ -57,6 +57,8 @@ export interface UpstreamCall {
   readonly head?: readonly string[];
   /** Aborts when the caller goes away. */
   readonly signal: CallerGone;
+  /** Only what was not sent yet ends with `signal`: what may have been executed goes on, so that its outcome gets known. */
+  readonly seeThrough?: boolean;
   /** Whose turn it is: subject of the identity and id of its token. */
   readonly identity?: string;
   readonly token?: string;

@@ -26,8 +26,11 @@ const passes: Case = { read: [GOOD], submit: [GOOD] };
 const broken: Case = { read: [INVALID], submit: [UNKNOWN] };
 /** A read is cut, since its answer has begun; a short answer to a write is kept back until it is whole. */
 const cut: Case = { read: [CUT], submit: [UNKNOWN] };
-const endless: Case = { read: [CUT], submit: [CUT] };
+const endless: Case = { read: [CUT], submit: [UNKNOWN] };
 const BUSY = '503 GW_CREDENTIAL_UNAVAILABLE';
+/** Five failures in a row stop the calls of their account: nothing of a later one is sent. */
+const STOPPED = '503 GW_UPSTREAM_DOWN';
+const FAILURES: ReadonlySet<string> = new Set([INVALID, UNKNOWN, '504 GW_UPSTREAM_TIMEOUT']);
 
 const CASES: Readonly<Record<FaultKind, Case>> = {
   delay: { ...passes, rule: { ms: 20 } },
@@ -117,6 +120,8 @@ describe('hostile vovserver', () => {
       config: { limits: { mode: 'off' }, log: { level: 'error' } },
       queue: {
         connections: { perAccount: TIMES },
+        // Every read is to meet the fault itself.
+        coalesce: { join: 'off' },
         timeouts: { connect: '1s', login: '1s', headers: '800ms', body: '800ms', total: '1500ms' },
       },
     });
@@ -146,6 +151,21 @@ describe('hostile vovserver', () => {
     return got;
   }
 
+  /** Failures in a row have stopped the calls of their account: a control call tries at once, and its answer lets them go. */
+  async function wake(): Promise<void> {
+    const stop = { token: alice, json: { action: 'stop' } };
+    // The job may have ended by itself: vovserver answers that with 400.
+    assert.match((await look(world.call('PUT', `/api/v3/jobs/${jobs.alice}`, stop))).what, /^(?:200|400)$/);
+  }
+
+  /** Each met the fault, but for those that were stopped after others had failed. Gives how many met it. */
+  function checkMet(got: readonly Got[], expected: readonly string[]): number {
+    const met = got.filter(({ what }) => what !== STOPPED || !expected.some((one) => FAILURES.has(one)));
+    for (const { what } of met) assert.ok(expected.includes(what), what);
+    assert.ok(met.length >= 3, `only ${met.length} met it`);
+    return met.length;
+  }
+
   it('knows every fault of the stand-in', () => {
     assert.deepEqual(Object.keys(CASES).sort(), Object.keys(FAULT_KINDS).sort());
   });
@@ -155,7 +175,8 @@ describe('hostile vovserver', () => {
 
     it(`${kind}: ${times} reads`, async () => {
       const got = await play(kind, times, () => read(alice, jobs.alice));
-      for (const { what } of got) assert.ok(CASES[kind].read.includes(what), what);
+      await wake();
+      checkMet(got, CASES[kind].read);
       assert.deepEqual((await read(alice, jobs.alice)).what, GOOD);
     });
 
@@ -163,9 +184,10 @@ describe('hostile vovserver', () => {
       const { ledger } = world.vovserver;
       const mark = ledger.seq;
       const got = await play(kind, times, () => submit(alice, 'echo alice'));
-      for (const { what } of got) assert.ok(CASES[kind].submit.includes(what), what);
+      await wake();
+      const met = checkMet(got, CASES[kind].submit);
       const made = ledger.jobs.filter((job) => job.seq > mark).map((job) => job.logfile);
-      assert.equal(made.length, times * (CASES[kind].jobs ?? 1));
+      assert.equal(made.length, met * (CASES[kind].jobs ?? 1));
       assert.equal(new Set(made).size, made.length);
       assert.deepEqual((await read(alice, jobs.alice)).what, GOOD);
     });

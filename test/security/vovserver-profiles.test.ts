@@ -42,6 +42,14 @@ async function worldWith(profile: Partial<Profile>, queue: Record<string, unknow
   return createWorld({ ...REST_OF_WORLD, queue: { ...REST_OF_WORLD.queue, ...queue }, vovserver: { profile } });
 }
 
+/** A world whose bob the gateway lets control anybody's job, as far as vovserver does. */
+const worldOfAdmin = (profile: Partial<Profile>): Promise<World> =>
+  createWorld({
+    ...REST_OF_WORLD,
+    config: { ...REST_OF_WORLD.config, identity: { roles: { admin: { users: ['bob'] } } } },
+    vovserver: { profile },
+  });
+
 let logfile = 0;
 const newJob = () => ({ command: 'true', rundir: '/tmp', env: 'BASE', logfile: `log-${++logfile}` });
 
@@ -120,6 +128,10 @@ describe('profile of vovserver', () => {
       await world.vovserver.stop();
       assert.equal((await flow(world, token))[0]?.status, 503);
       await world.vovserver.restart();
+      // The circuit is open: a control call tries at once, and its answer lets all the others go.
+      const kill = await world.call('PUT', '/api/v3/jobs/1', { token, json: { action: 'stop' } });
+      assert.doesNotMatch(await kill.text(), /GW_/);
+      assert.notEqual(kill.status, 403, 'the JWT is a new one');
       assert.equal((await flow(world, token))[0]?.status, 200);
     });
   }
@@ -139,7 +151,7 @@ describe('profile of vovserver', () => {
   }
 
   it('a privilege that is missing, told by 403, costs no login', async () => {
-    await using world = await worldWith({ denial: '403' });
+    await using world = await worldOfAdmin({ denial: '403' });
     const [alice, bob] = [await world.token('alice'), await world.token('bob')];
     const made = (await (await world.call('POST', '/api/v3/jobs', { token: alice, json: newJob() })).json()) as {
       jobid: number;
@@ -157,7 +169,7 @@ describe('profile of vovserver', () => {
 
   for (const denial of valuesOf('denial') as Profile['denial'][]) {
     it(`a privilege that is missing, told by ${denial}, stays the caller's affair`, async () => {
-      await using world = await worldWith({ denial });
+      await using world = await worldOfAdmin({ denial });
       const [alice, bob] = [await world.token('alice'), await world.token('bob')];
       const submitted = await world.call('POST', '/api/v3/jobs', { token: alice, json: newJob() });
       const made = (await submitted.json()) as { jobid: number };

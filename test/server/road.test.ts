@@ -44,7 +44,7 @@ describe('the road', () => {
   const columns = {
     api: [
       ...['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'authenticate', 'decideRoute'],
-      ...['limitIdentity', 'collectBody', 'chooseAccount', 'forward'],
+      ...['limitIdentity', 'collectBody', 'chooseAccount', 'ownJob', 'submitJob', 'forward'],
     ],
     token: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'exchangeToken'],
     login: [

@@ -35,14 +35,14 @@ function rigOf() {
 
 describe('the circuit of a queue', () => {
   it('opens at the fifth failure in a row, is told once, and closes with an answer', async () => {
-    const { clock, report, breaker, admits, fail } = rigOf();
+    const { clock, report, breaker, call, admits, fail } = rigOf();
     fail(4);
     assert.equal(admits(), true);
     fail(3);
     assert.equal(admits(), false);
     await clock.advance(5000);
     assert.deepEqual([admits(), admits()], [true, false], 'one tries');
-    breaker.answered('night');
+    breaker.answered(call);
     assert.deepEqual([admits(), admits()], [true, true]);
     assert.deepEqual(
       report.told.log.map(({ fields }) => fields.event),
@@ -73,6 +73,47 @@ describe('the circuit of a queue', () => {
     assert.equal(admits(callOf({ queue: 'day' })), true);
   });
 
+  it('of one account stops that account only, and nobody else’s answer closes it', async () => {
+    const { clock, report, breaker, admits, fail } = rigOf();
+    const bob = callOf({ account: 'bob' });
+    fail(9);
+    assert.deepEqual([admits(), admits(bob)], [false, true]);
+    breaker.answered(bob);
+    assert.deepEqual([admits(), admits(bob)], [false, true]);
+    await clock.advance(5000);
+    assert.deepEqual([admits(), admits()], [true, false]);
+    breaker.answered(callOf());
+    assert.deepEqual([admits(), admits(bob)], [true, true]);
+    assert.deepEqual(
+      report.told.log.map(({ fields }) => [fields.event, fields.account]),
+      [
+        ['upstream_circuit_open', 'alice'],
+        ['upstream_circuit_closed', 'alice'],
+      ],
+    );
+  });
+
+  it('stops the whole queue when more than one account failed in a row, until anybody has an answer', async () => {
+    const { clock, breaker, admits, fail } = rigOf();
+    const [bob, carol] = [callOf({ account: 'bob' }), callOf({ account: 'carol' })];
+    fail(4);
+    fail(1, timeout, bob);
+    assert.deepEqual([admits(), admits(bob), admits(carol)], [false, false, false]);
+    await clock.advance(5000);
+    assert.deepEqual([admits(carol), admits(bob), admits()], [true, false, false]);
+    breaker.answered(carol);
+    assert.deepEqual([admits(), admits(bob), admits(carol)], [true, true, true]);
+  });
+
+  it('lets another try after a minute when nothing was heard of the first', async () => {
+    const { clock, admits, fail } = rigOf();
+    fail(5);
+    await clock.advance(5000);
+    assert.deepEqual([admits(), admits()], [true, false]);
+    await clock.advance(60_000);
+    assert.deepEqual([admits(), admits()], [true, false]);
+  });
+
   it('counts neither callers who go, nor long answers, nor what is not vovserver’s state', () => {
     const { admits, fail } = rigOf();
     fail(9, timeout, callOf({ signal: AbortSignal.abort() }));
@@ -101,11 +142,11 @@ describe('the circuit of a queue', () => {
   it('is open exactly after five failures since the last answer', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 40, size: 'max' }), (answers) => {
-        const { breaker, admits, fail } = rigOf();
+        const { breaker, call, admits, fail } = rigOf();
         let failures = 0;
         for (const answered of answers) {
           failures = answered ? 0 : failures + 1;
-          if (answered) breaker.answered('night');
+          if (answered) breaker.answered(call);
           else fail(1);
           assert.equal(admits(), failures < 5);
         }
