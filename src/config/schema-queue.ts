@@ -63,7 +63,12 @@ export const queueSchema = z.strictObject({
   jwtLife: duration().default(14_400_000).describe('Life of a JWT that does not say it itself (claim exp).'),
   connections: z
     .strictObject({
-      perAccount: z.number().int().min(1).default(4).describe('Connections of one vovserver account.'),
+      perAccount: z
+        .number()
+        .int()
+        .min(1)
+        .default(4)
+        .describe('Connections of one vovserver account; control calls may open two more.'),
       total: z.number().int().min(1).default(64).describe('Connections in total, per replica.'),
       idle: duration().default(15_000).describe('An idle connection is closed after this.'),
     })

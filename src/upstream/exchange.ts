@@ -55,6 +55,7 @@ const aborted = new UpstreamFailure('aborted', 'the caller went away');
  */
 export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   readonly account: string;
+  readonly urgent: boolean;
   place = -1;
   readonly #attempt: Attempt;
   #connection: Connection | null = null;
@@ -79,6 +80,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   constructor(attempt: Attempt) {
     this.#attempt = attempt;
     this.account = attempt.call.account;
+    this.urgent = attempt.call.class === 'control';
   }
 
   /** Begins: asks the pool for a connection. */

@@ -18,6 +18,8 @@ export interface Connection {
 /** Somebody who needs a connection of an account. */
 export interface Waiter {
   readonly account: string;
+  /** Goes before those who are not, and may have a connection more than `perAccount`: a kill must not wait behind reads. */
+  readonly urgent?: boolean;
   /** Takes the connection over until `release`. */
   start(connection: Connection): void;
   /** The pool ended before it had a connection. */
@@ -57,6 +59,8 @@ interface Lane {
   used: number;
 }
 
+/** Connections that only urgent calls of an account open beyond its own. */
+const URGENT_CONNECTIONS = 2;
 const ignore = (): void => undefined;
 const CLOSED = new UpstreamFailure('reset', 'the connection was closed by the gateway');
 const REPLACED: NotSent = { sent: 'not_sent', kind: 'reset', reason: 'the pool was replaced' };
@@ -80,7 +84,8 @@ class AccountPool implements Pool {
       waiter.refuse(REPLACED);
       return;
     }
-    const connection = this.#waiting.size > 0 ? null : this.#grant(waiter.account, fresh);
+    const mustWait = this.#waiting.size > 0 && waiter.urgent !== true;
+    const connection = mustWait ? null : this.#grant(waiter, fresh);
     if (connection !== null) {
       waiter.start(connection);
       return;
@@ -129,7 +134,7 @@ class AccountPool implements Pool {
   }
 
   /** An idle connection of the account, or a new one when the bounds allow it, or null. */
-  #grant(account: string, fresh: boolean): Connection | null {
+  #grant({ account, urgent }: Waiter, fresh: boolean): Connection | null {
     const lane = this.#laneOf(account);
     for (let last = lane.idle.at(-1); last !== undefined; last = lane.idle.at(-1)) {
       if (fresh || last.socket === null || last.socket.destroyed) {
@@ -141,7 +146,8 @@ class AccountPool implements Pool {
       return last;
     }
     const { perAccount, total } = this.#options;
-    const room = lane.size < perAccount && (this.#connections.size < total || this.#closeIdlest());
+    const most = urgent === true ? perAccount + URGENT_CONNECTIONS : perAccount;
+    const room = lane.size < most && (this.#connections.size < total || this.#closeIdlest());
     if (!room) {
       if (lane.size === 0) this.#lanes.delete(account);
       return null;
@@ -215,8 +221,10 @@ class AccountPool implements Pool {
 
   #serve(): void {
     this.#serving = false;
-    for (const [waiter, fresh] of [...this.#waiting]) {
-      const connection = this.#waiting.has(waiter) ? this.#grant(waiter.account, fresh) : null;
+    const waiting = [...this.#waiting];
+    const urgent = waiting.filter(([waiter]) => waiter.urgent === true);
+    for (const [waiter, fresh] of urgent.length === 0 ? waiting : [...urgent, ...waiting]) {
+      const connection = this.#waiting.has(waiter) ? this.#grant(waiter, fresh) : null;
       if (connection === null) continue;
       this.#waiting.delete(waiter);
       waiter.start(connection);
@@ -225,8 +233,8 @@ class AccountPool implements Pool {
 }
 
 /**
- * Creates a pool: at most `perAccount` connections of one account and `total` of all, one request at a time on each;
- * when the total is reached, the idlest account loses one. A connection whose server sends a byte that nobody asked
+ * Creates a pool: at most `perAccount` connections of one account, two more for urgent calls, and `total` of all, one
+ * request at a time on each; when the total is reached, the idlest account loses one. A connection whose server sends a byte that nobody asked
  * for is discarded by undici (GHSA-35p6-xmwp-9g52).
  */
 export function createPool(options: PoolOptions): Pool {

@@ -5,15 +5,15 @@ import { createJobWay } from '../job-way.ts';
 import type { Step } from '../scope.ts';
 import { upstreamCall } from '../upstream-call.ts';
 
-const READS: ReadonlySet<string> = new Set(['read', 'list']);
 /** A job, and whatever a site opened below it. */
 const JOB = /^\/api\/v3\/jobs\/([^/]+)/;
 
 /** Refuses to control a job of somebody else; vovserver itself lets users rerun the jobs of others. */
 export function createOwnJob(ownership: Ownership, carrier: Carrier, broker: Broker): Step {
   return (scope) => {
-    const { route, account, caller, path } = scope;
-    if (route === null || READS.has(route.class) || account === null || caller === null) return;
+    const { meta, account, caller, path } = scope;
+    // By method: a site may have given a write that it opened any class.
+    if (meta.method === 'GET' || meta.method === 'HEAD' || account === null || caller === null) return;
     const jobId = JOB.exec(path)?.[1];
     const call = upstreamCall(scope);
     if (jobId === undefined || call === null) return;
