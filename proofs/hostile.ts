@@ -44,6 +44,8 @@ const gateway = await stage.gateway({
       allowInsecure: true,
       timeouts: { connect: '1s', login: '1s', headers: '1s', body: '1s', total: '2s' },
       connections: { perAccount: 16 },
+      // Every read is to meet the fault itself.
+      coalesce: { join: 'off' },
     },
   ],
   server: { limits: { headersTimeout: '2s', requestTimeout: '3s' } },
@@ -62,7 +64,7 @@ let logfile = 0;
 const job = (command: string): string => JSON.stringify({ ...JOB, command, logfile: `hostile-${++logfile}` });
 
 /** What a call gives: status with problem code, or how it broke off; and its body. */
-async function call(user: 'alice' | 'bob', method: 'GET' | 'POST', path: string, body?: string) {
+async function call(user: 'alice' | 'bob', method: 'GET' | 'POST' | 'PUT', path: string, body?: string) {
   const headers = { authorization: `Bearer ${tokens[user]}`, 'content-type': 'application/json' };
   try {
     const answer = await request(gateway.url + path, { dispatcher: agent, method, headers, body: body ?? null });
@@ -239,11 +241,13 @@ for (const kind of Object.keys(FAULT_KINDS) as FaultKind[]) {
   const rounds = BODIES_CUT_LATE.has(kind) ? Math.ceil(Number(values.rounds) / 10) : Number(values.rounds);
   const who = kind === 'reject-password' ? {} : { account: 'alice' };
   const outcome: Outcome = { reads: new Map(), submissions: new Map(), twice: 0, foreign: 0, bobFailed: 0 };
-  await standin.control('PUT', '/faults', { rules: [{ kind, ...who, ...PARAMETERS[kind] }] });
   for (let at = 0; at < rounds && exits === 0; at += AT_ONCE) {
+    await standin.control('PUT', '/faults', { rules: [{ kind, ...who, ...PARAMETERS[kind] }] });
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, rounds - at) }, () => round(outcome)));
+    await standin.control('PUT', '/faults', { rules: [] });
+    // Failures in a row stop the calls of alice; a control call tries at once, and its answer lets them go again.
+    await call('alice', 'PUT', '/api/v3/jobs/999999', '{"action":"stop"}');
   }
-  await standin.control('PUT', '/faults', { rules: [] });
   const made = (await jobsMade()).map(({ logfile: name }) => name);
   outcome.twice = made.length - new Set(made).size;
   twice += outcome.twice;
