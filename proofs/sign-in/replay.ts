@@ -64,14 +64,14 @@ async function proveWay(site: Site, store: Store, figures: Figures, way: Way, ro
   }
   figures.add(`${way}: the same after a restart of Redis`, '0 sessions', counts.restarted, counts.restarted === 0);
   if (way !== 'saml') return;
-  // Without the note of its use it passes: so it is this note that refuses, and what was put back was whole.
+  // Without the notes of its use it passes: so it is these notes that refuse, and what was sent again was whole.
   for (const { callback, before } of taken) {
-    await store.delete(await store.keys('*once:*'));
+    await store.delete([...(await store.keys('*once:*')), ...(await store.keys('*flow:*'))]);
     await store.putBack(before);
     counts.control += await again(site, callback);
   }
   figures.add(
-    `${way}: control: with the note of its use deleted, too`,
+    `${way}: control: with the notes of its use deleted, too`,
     `${rounds} sessions`,
     counts.control,
     counts.control === rounds,

@@ -61,7 +61,7 @@ function* strangeSubject(path: string, subject: string | undefined, known: strin
 }
 
 /** Steps that the attribute patterns of all rules may take together with one value; a person may have 256. */
-const STEPS_OF_ALL = 4 * (LONGEST_VALUE + 1) ** 2;
+const STEPS_OF_ALL = 2 * (LONGEST_VALUE + 1) ** 2;
 
 /** Rules of whom identity.rules and identity.roles concern. */
 export const RULE_CHECKS: readonly Check[] = [

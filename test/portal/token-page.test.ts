@@ -53,6 +53,14 @@ describe('the list of tokens', () => {
     assert.match(page, /You have none yet/);
   });
 
+  it('shows, and revokes, a token that its owner made under a former user name', async () => {
+    const older = tokenInfo({ id: 'older', user: 'asmith', label: 'from before the wedding' });
+    const world = createPortalWorld({ tokens: [older] });
+    assert.match(htmlOf(await get(world, '/ui/tokens')), /from before the wedding/);
+    await post(world, '/ui/tokens/older/revoke', {});
+    assert.deepEqual(world.state.tokens, []);
+  });
+
   it('asks before it revokes, without script', async () => {
     const page = htmlOf(await get(createPortalWorld(), '/ui/tokens'));
     assert.match(

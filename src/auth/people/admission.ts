@@ -146,7 +146,8 @@ async function takeAll(
   for (const claim of wanted) {
     const taken = await claims.take(id, claim);
     if ('kind' in taken) {
-      await Promise.all(fresh.map(claims.giveUp));
+      // What carried our name before may be in a record that is newer than the one we read.
+      await Promise.all(fresh.filter(({ isNew }) => isNew).map(claims.giveUp));
       return { kind: 'conflict', claim, by: taken.subject };
     }
     if (without([claim], had).length > 0) fresh.push(taken);

@@ -16,6 +16,8 @@ export interface Claim {
 export interface Held {
   readonly claim: Claim;
   readonly text: string;
+  /** True when it was taken just now, false when it carried our name before. */
+  readonly isNew: boolean;
 }
 
 /** Whose a claim is; the subject is null when the holder's record cannot be opened or is not there yet. */
@@ -116,9 +118,10 @@ export function createClaims({ kv, sealer, hash, people, now }: ClaimsOptions): 
     const copied = await kv.get(claim.copy);
     const copyHolder = copied === null || copied === id ? null : await lister(claim, copied);
     if (copyHolder !== null) return copyHolder;
-    if (there !== null && idIn(there) === id && timeIn(key, there) !== null) return { claim, text: there };
+    if (there !== null && idIn(there) === id && timeIn(key, there) !== null)
+      return { claim, text: there, isNew: false };
     const text = written(key, id);
-    return (await kv.compareAndSet(key, there, text, null)) ? { claim, text } : null;
+    return (await kv.compareAndSet(key, there, text, null)) ? { claim, text, isNew: true } : null;
   };
   const keepCopy = async (id: string, copy: string): Promise<void> => {
     if ((await kv.get(copy)) !== id) await kv.set(copy, id, null);
@@ -137,7 +140,7 @@ export function createClaims({ kv, sealer, hash, people, now }: ClaimsOptions): 
     confirm: (id, { claim, text }) => kv.compareAndSet(claim.key, text, written(claim.key, id), null),
     async mine(id, claim) {
       const text = await kv.get(claim.key);
-      return text !== null && idIn(text) === id ? { claim, text } : null;
+      return text !== null && idIn(text) === id ? { claim, text, isNew: false } : null;
     },
     async giveUp({ claim, text }) {
       if (await kv.compareAndSet(claim.key, text, null, null)) {
