@@ -114,7 +114,6 @@ const SAMPLES: Readonly<Record<string, unknown>> = {
       defaults: { jobclass: 'external' },
     },
   ],
-  'jobs.quotas': [{ groups: ['contractors'], perMinute: 10, perDay: 500 }, { perMinute: 60 }],
   'limits.groups': { cad: { all: { requests: 3000, window: '1m' }, submit: { requests: 600, window: '1m' } } },
 };
 

@@ -6,14 +6,3 @@ export type { PolicyDecision, PolicyViolation, RouteDecision } from './ports.ts'
 export { createRouteTable, type DescribedRoute, describeRoutes, isApiPath, type RouteTable } from './route-table.ts';
 export { checkScope, requiredScope } from './scopes.ts';
 export { type CheckedTarget, checkTarget } from './target.ts';
-export {
-  createVisibility,
-  type Filtered,
-  ownRowsOf,
-  type ReadPlan,
-  type SeenAnswer,
-  VISIBLE_BYTES,
-  type Visibility,
-} from './visibility.ts';
-export { type Reader, type RewrittenQuery, rewriteQuery } from './visibility-query.ts';
-export type { IsOwn, JobRow } from './visibility-rows.ts';

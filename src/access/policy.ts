@@ -7,6 +7,8 @@ import type { PolicyDecision, PolicyViolation } from './ports.ts';
 
 /** Decides what a submission may hold (`jobs.policy`). */
 export interface SubmissionPolicy {
+  /** Number of rules. */
+  readonly size: number;
   /** A submission; `contentType` is the value of the one Content-Type header, empty without one. Never throws. */
   check(identity: Identity, queue: string, body: Buffer, contentType: string): PolicyDecision;
   /** A change of a job (PATCH): nothing is required and nothing added, otherwise the same rules. Never throws. */
@@ -78,7 +80,7 @@ export function createSubmissionPolicy({ policy }: Pick<Config['jobs'], 'policy'
         contentType,
         purpose,
       );
-  return { check: check('submission'), checkChange: check('change') };
+  return { size: rules.length, check: check('submission'), checkChange: check('change') };
 }
 
 const told = ({ rule, field, reason }: PolicyViolation): string =>

@@ -66,7 +66,6 @@ function* groupLists(draft: Draft): Generator<readonly [path: string, group: str
       [`jobs.policy[${at}].groups`, rule?.groups] as const,
       [`jobs.policy[${at}].exceptGroups`, rule?.exceptGroups] as const,
     ]),
-    ...(draft.jobs?.quotas ?? []).map((quota, at) => [`jobs.quotas[${at}].groups`, quota?.groups] as const),
   ];
   for (const [path, groups] of lists) {
     for (const [at, group] of (groups ?? []).entries()) if (group !== undefined) yield [`${path}[${at}]`, group];
@@ -79,7 +78,7 @@ function breaks(value: string | number, { oneOf, most }: FieldDraft): string | n
   return most !== undefined && !(Number(value) <= most) ? 'is more than most of this field' : null;
 }
 
-/** Rules of jobs.policy and jobs.quotas. */
+/** Rules of jobs.policy. */
 export const JOBS_CHECKS: readonly Check[] = [
   {
     name: 'each policy rule has its own name',
@@ -154,7 +153,7 @@ export const JOBS_CHECKS: readonly Check[] = [
     }
   }),
   {
-    name: 'policy and quotas name known groups',
+    name: 'policy names known groups',
     *run(draft) {
       const own = new Set(Object.keys(draft.identity?.groups ?? {}));
       if (mapsGroups(draft)) return;
@@ -162,20 +161,6 @@ export const JOBS_CHECKS: readonly Check[] = [
         if (own.has(group)) continue;
         const mend = 'Add it to identity.groups, or let a provider map groups.';
         yield { path, reason: `names ${group}, which is not in identity.groups`, mend, level: 'warning' };
-      }
-    },
-  },
-  {
-    name: 'quotas limit something and can be reached',
-    *run({ jobs }) {
-      const quotas = jobs?.quotas ?? [];
-      const all = quotas.findIndex((quota) => quota?.groups?.length === 0);
-      for (const [at, quota] of quotas.entries()) {
-        const path = `jobs.quotas[${at}]`;
-        if (quota !== undefined && quota.perMinute === undefined && quota.perDay === undefined)
-          yield { path, reason: 'limits nothing', mend: 'Give perMinute or perDay.', level: 'warning' };
-        if (all !== -1 && at > all)
-          yield { path, reason: `is never reached: jobs.quotas[${all}] is for everyone`, mend: 'Write it further up.' };
       }
     },
   },

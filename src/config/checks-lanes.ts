@@ -58,7 +58,7 @@ export const LANE_CHECKS: readonly Check[] = [
       for (const [index, queue] of (queues ?? []).entries()) {
         for (const [at, path] of (queue?.coalesce?.shared ?? []).entries()) {
           if (path === undefined || !/^\/api\/v3\/(?:jobs|query)(?:\/|$)/.test(path)) continue;
-          const reason = 'shows jobs: with visibility: own one caller would get the rows of another';
+          const reason = 'shows jobs: one account would get what another may see';
           const mend = 'Share only what is the same for every account.';
           yield { path: `queues[${index}].coalesce.shared[${at}]`, reason, mend };
         }

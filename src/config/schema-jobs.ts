@@ -27,22 +27,11 @@ const policyRule = z.strictObject({
     .describe('Values that are put in where the field is missing.'),
 });
 
-const quota = z.strictObject({
-  groups: z.array(z.string()).default([]).describe('For members of one of these groups; empty: for everyone.'),
-  perMinute: z.number().int().min(1).optional().describe('Submissions of one identity per minute.'),
-  perDay: z.number().int().min(1).optional().describe('Submissions of one identity per day.'),
-});
-
 export const jobsSchema = z.strictObject({
   policy: z
     .array(policyRule)
     .default([])
     .describe('What a submission may hold; every rule that concerns the caller must be met.'),
-  quotas: z.array(quota).default([]).describe('How much one identity may submit; the first that concerns it counts.'),
-  visibility: z
-    .enum(['server', 'own'])
-    .default('server')
-    .describe('server: reads show what vovserver shows. own: rows of jobs of others are left out of every answer.'),
   keyLife: duration()
     .default(72 * 3_600_000)
     .describe('An Idempotency-Key is remembered this long: a retry after a weekend must still find it.'),

@@ -21,6 +21,7 @@ export interface Steps {
   readonly exchangeToken: Step;
   readonly servePage: Step;
   readonly serveVendorPage: Step;
+  readonly inspectBody: Step;
   readonly ownJob: Step;
   readonly submitJob: Step;
   readonly forward: Step;
@@ -51,6 +52,7 @@ export const ROAD: readonly (readonly [keyof Steps, string])[] = [
   ['servePage', '           L C U O    '],
   ['serveVendorPage', '             V  '],
   ['refuse', '                        N'],
+  ['inspectBody', '      P              '],
   ['ownJob', '          P              '],
   ['submitJob', '       P              '],
   ['forward', '         P              '],

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createRouteTable, type RouteTable } from '../access/index.ts';
+import { createRouteTable, createSubmissionPolicy, type RouteTable, type SubmissionPolicy } from '../access/index.ts';
 import { type AccessTokens, createAccessTokens, createTokenEndpoint, type People } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { createIdentityRules, type IdentityRules } from '../identity/index.ts';
@@ -53,6 +53,7 @@ import { createCollectBody } from './steps/collect-body.ts';
 import { createDecideRoute } from './steps/decide-route.ts';
 import { createExchangeToken } from './steps/exchange-token.ts';
 import { createForward } from './steps/forward.ts';
+import { createInspectBody } from './steps/inspect-body.ts';
 import { createLimitAddress } from './steps/limit-address.ts';
 import { createLimitIdentity } from './steps/limit-identity.ts';
 import { createMeetVisitor, createSessionOf } from './steps/meet-visitor.ts';
@@ -72,6 +73,7 @@ export interface Decided {
   readonly config: Config;
   readonly rules: IdentityRules;
   readonly routes: RouteTable;
+  readonly policy: SubmissionPolicy;
   readonly addresses: CallerAddress;
 }
 
@@ -81,6 +83,7 @@ export function decide(config: Config): Decided {
     config,
     rules: createIdentityRules(config),
     routes: createRouteTable(config.access.extraRoutes),
+    policy: createSubmissionPolicy(config.jobs),
     addresses: createCallerAddress(config.server.trustedProxies),
   };
 }
@@ -256,6 +259,7 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     servePage: createServePage(jar, config),
     serveVendorPage: createServeVendorPage(vendorPages, jar),
     refuse,
+    inspectBody: createInspectBody(() => decided().policy, report),
     ownJob: createOwnJob(ownership, carrier, broker),
     submitJob: createSubmitJob(submissions, upstream, carrier, broker, clock.now),
     forward: createForward(carrier, broker),

@@ -107,7 +107,6 @@ const VALUES: Readonly<Record<string, string>> = {
   'jobs.policy.0.queues.0': 'q',
   'jobs.policy.0.fields': '{env: {oneOf: [BASE]}}',
   'jobs.policy.0.defaults': '{env: BASE}',
-  'jobs.quotas': '[{perDay: 3}]',
   ...SIGN_IN_VALUES,
 };
 

@@ -8,7 +8,6 @@ const policy = (...rules: Tree[]): Tree => ({
   jobs: { policy: rules.map((rule, at) => ({ name: `rule-${at}`, ...rule })) },
 });
 const field = (rule: Tree): Tree => policy({ fields: { env: rule } });
-const quotas = (...list: Tree[]): Tree => ({ ...GROUPS, jobs: { quotas: list } });
 const shared = (...paths: string[]): Tree => ({
   queues: [{ name: 'chips', urls: ['https://vov:6310'], coalesce: { shared: paths } }],
 });
@@ -21,8 +20,7 @@ const NAMES = 'policy rules name possible fields';
 const MET = 'policy rules can be met';
 const KEPT = 'policy defaults keep the rule';
 const THROUGH = 'policy lets submissions through';
-const KNOWN = 'policy and quotas name known groups';
-const QUOTAS = 'quotas limit something and can be reached';
+const KNOWN = 'policy names known groups';
 const TIMES = 'durations are possible';
 const PATHS = 'shared paths are paths of the API';
 
@@ -99,9 +97,6 @@ export const JOBS_ROWS: readonly Row[] = [
     paths: ['jobs.policy[0].exceptGroups[1]'],
     warns: true,
   },
-  { check: KNOWN, patch: quotas({ groups: ['eda'], perDay: 1 }), paths: ['jobs.quotas[0].groups[0]'], warns: true },
-  { check: QUOTAS, patch: quotas({ groups: ['cad'] }), paths: ['jobs.quotas[0]'], warns: true },
-  { check: QUOTAS, patch: quotas({ perDay: 1 }, { groups: ['cad'], perDay: 9 }), paths: ['jobs.quotas[1]'] },
   ...['control', 'submit', 'read', 'list'].map((lane) => ({
     check: 'a lane starts below its most',
     patch: lanes({ [lane]: { concurrency: 9, most: 8 } }),
@@ -142,7 +137,6 @@ export const JOBS_QUIET: readonly Tree[] = [
   policy({ allowKeys: [...ALL, 'priority,sched'], defaults: { 'priority,sched': 4 } }),
   policy({ fields: { env: { oneOf: ['4'], most: 4, required: true } }, defaults: { env: 4 } }),
   policy({ allowKeys: ALL, denyKeys: ['wrapper'], queues: ['chips'] }),
-  quotas({ groups: ['cad'], perMinute: 1 }, { perDay: 5 }),
   lanes({ list: { concurrency: 8, most: 8 }, maxWait: '60s', queueLength: 200 }),
   lanes({ maxWait: '500ms' }),
   lanes({ mode: 'fixed', list: { concurrency: 17 } }),

@@ -44,7 +44,7 @@ describe('the road', () => {
   const columns = {
     api: [
       ...['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'authenticate', 'decideRoute'],
-      ...['limitIdentity', 'collectBody', 'chooseAccount', 'ownJob', 'submitJob', 'forward'],
+      ...['limitIdentity', 'collectBody', 'chooseAccount', 'inspectBody', 'ownJob', 'submitJob', 'forward'],
     ],
     token: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'exchangeToken'],
     login: [

@@ -12,6 +12,7 @@ const JOB = /^\/api\/v3\/jobs\/([^/]+)/;
 export function createOwnJob(ownership: Ownership, carrier: Carrier, broker: Broker): Step {
   return (scope) => {
     const { meta, account, caller, path } = scope;
+    if (scope.result !== null) return;
     // By method: a site may have given a write that it opened any class.
     if (meta.method === 'GET' || meta.method === 'HEAD' || account === null || caller === null) return;
     const jobId = JOB.exec(path)?.[1];

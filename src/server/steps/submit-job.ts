@@ -49,7 +49,8 @@ export function createSubmitJob(
   now: () => number,
 ): Step {
   return async (scope) => {
-    if (scope.route?.class !== 'submit' || scope.account === null) return;
+    // A dry run has its answer.
+    if (scope.route?.class !== 'submit' || scope.account === null || scope.result !== null) return;
     const call = upstreamCall(scope);
     const submission = submissionOf(scope, upstream.epoch(scope.account.queue));
     if (call === null || submission === null) return;

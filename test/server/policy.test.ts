@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createWorld, type World } from '../world/world.ts';
+
+const JOB = { command: 'true', rundir: '/proj/chip', env: 'BASE' };
+let logfile = 0;
+const job = (over: Record<string, unknown> = {}) => ({ ...JOB, logfile: `log-${++logfile}`, ...over });
+
+describe('jobs.policy on the road', () => {
+  let world: World;
+  let alice: string;
+  let bob: string;
+
+  before(async () => {
+    world = await createWorld({
+      config: {
+        identity: { groups: { interns: ['bob'] } },
+        jobs: {
+          policy: [
+            {
+              name: 'folders',
+              fields: { rundir: { under: ['/proj'] }, env: { oneOf: ['BASE', 'CLEAN'] } },
+              denyKeys: ['wrapper'],
+            },
+            {
+              name: 'interns',
+              groups: ['interns'],
+              fields: { 'priority,sched': { most: 4 } },
+              defaults: { jobclass: 'small' },
+            },
+            { name: 'later', mode: 'observe', fields: { command: { pattern: '[a-z ]+' } } },
+          ],
+        },
+      },
+    });
+    [alice, bob] = [await world.token('alice'), await world.token('bob')];
+  });
+  after(() => world[Symbol.asyncDispose]());
+
+  const submit = async (token: string, json: unknown, headers: Record<string, string> = {}, query = '') => {
+    const answer = await world.call('POST', `/api/v3/jobs${query}`, { token, json, headers });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  };
+  const posts = (): number => world.vovserver.ledger.requests.filter(({ method }) => method !== 'GET').length;
+
+  it('refuses with every reason at once, and nothing reaches vovserver', async () => {
+    await submit(alice, job());
+    const before = posts();
+    const { status, body } = await submit(
+      bob,
+      job({ rundir: '/etc', env: 'D(X=1)', wrapper: 'x', 'priority,sched': 9 }),
+    );
+    assert.deepEqual([status, body.code], [422, 'GW_POLICY']);
+    for (const part of ['rundir', 'env', 'wrapper', 'priority,sched'])
+      assert.match(String(body.detail), new RegExp(part));
+    assert.equal((await submit(alice, job({ rundir: '/proj/../etc' }))).status, 422);
+    assert.equal((await submit(alice, job(), {}, '?rundir=/etc')).status, 400);
+    assert.equal(posts(), before);
+  });
+
+  it('adds what is missing, for those whom the rule concerns', async () => {
+    const made = await submit(bob, job());
+    assert.equal(made.status, 200);
+    const read = await world.call('GET', `/api/v3/jobs/${String(made.body.jobid)}/JOBCLASS`, { token: bob });
+    assert.match(await read.text(), /small/);
+  });
+
+  it('observes without refusing, and says so in the log', async () => {
+    assert.equal((await submit(alice, job({ command: 'RUN 1' }))).status, 200);
+    assert.ok(world.log.some((line) => line.includes('policy_observed') && line.includes('later')));
+  });
+
+  it('answers what would happen, without making it', async () => {
+    const before = posts();
+    const dry = { 'x-dry-run': 'true' };
+    const good = await submit(bob, job(), dry);
+    assert.deepEqual([good.status, good.body.allowed, good.body.defaults], [200, true, { jobclass: 'small' }]);
+    const bad = await submit(alice, job({ env: 'DOT' }), dry);
+    assert.deepEqual([bad.status, bad.body.allowed], [200, false]);
+    assert.equal((await submit(alice, job(), { 'x-dry-run': 'yes' })).status, 400);
+    assert.equal(posts(), before);
+  });
+
+  it('holds changes of a job to the same rules', async () => {
+    const made = await submit(alice, job());
+    const path = `/api/v3/jobs/${String(made.body.jobid)}`;
+    const before = posts();
+    const answer = await world.call('PATCH', path, { token: alice, json: { rundir: '/etc' } });
+    assert.equal(answer.status, 422);
+    assert.equal(posts(), before);
+  });
+});
