@@ -83,8 +83,8 @@ export const ACCESS_CHECKS: readonly Check[] = [
     if (shared === undefined) return;
     yield {
       path: `${path}.shared`,
-      reason: `lets everyone whom this rule gives ${shared} stop, modify and forget the jobs of the others`,
-      mend: 'Give them accounts of their own, or tokens without the scope control.',
+      reason: `lets everyone whom this rule gives ${shared} see the jobs of the others`,
+      mend: 'Give them accounts of their own when they may not.',
       level: 'warning',
     };
   }),
