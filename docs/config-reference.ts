@@ -68,10 +68,11 @@ function* rowsBelow(path: string, shape: Shape): Generator<Row> {
 
 /** The tag itself takes every word. */
 const tagWords = (shape: Shape, key: string, child: Shape): Shape =>
-  key === shape.tag ? { ...child, words: [...shape.choices.keys()], description: 'Which kind of source.' } : child;
+  key === shape.tag ? { ...child, words: [...shape.choices.keys()], description: 'Which kind of entry.' } : child;
 
 const forChoice = (shape: Shape, key: string): string => {
-  const having = [...shape.choices].filter(([, choice]) => choice.keys.has(key)).map(([word]) => word);
+  const has = (choice: Shape): boolean => [...writtenKeys(choice)].some(([written]) => written === key);
+  const having = [...shape.choices].filter(([, choice]) => has(choice)).map(([word]) => word);
   return having.length === shape.choices.size ? '' : ` Only with type ${having.map(code).join(', ')}.`;
 };
 
@@ -100,6 +101,7 @@ for editors: [\`config/gateway.schema.json\`](../config/gateway.schema.json)
 - **Where.** \`--config FILE\`, else \`VOVGW_CONFIG\`, else \`config/gateway.yaml\`, else \`/etc/vov-gateway/gateway.yaml\`. Without any file the
   environment alone may say everything.
 - **Precedence.** Flags over environment over file over defaults.
+- **Client variables.** \`VOVGW_TOKEN\`, \`VOVGW_URL\` and \`VOVGW_CA_FILE\` belong to \`vovgw login\` and the Python module; a gateway ignores them.
 - **Environment.** Every key has a variable. \`<n>\` is the number of an entry, from 0, without gaps: \`VOVGW_QUEUES_0_NAME=chips\`. A list, mapping or
   section can also be given whole as YAML or JSON and then replaces the file's: \`VOVGW_QUEUES='[{name: chips, urls: [https://vov:6310]}]'\`.
   An unknown or empty \`VOVGW_…\` variable is a fault.

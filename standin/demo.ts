@@ -12,13 +12,23 @@ import { createVovserver } from './vovserver/index.ts';
 
 // Everything in one process: a stand-in vovserver with a self-signed certificate, a gateway that pins its key, and a demo
 // identity provider that people sign in at.
-const { values } = parseArgs({
-  options: {
-    port: { type: 'string', default: '8080' },
-    'idp-port': { type: 'string', default: '8081' },
-    'admin-port': { type: 'string', default: '9464' },
-  },
-});
+const OPTIONS = {
+  port: { type: 'string', default: '8080' },
+  'idp-port': { type: 'string', default: '8081' },
+  'admin-port': { type: 'string', default: '9464' },
+} as const;
+const USAGE = 'npm run demo [-- --port 8080 --idp-port 8081 --admin-port 9464]';
+
+function readOptions() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    console.error(`${messageOf(error)}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const values = readOptions();
 const QUEUE = 'demo';
 const user = userInfo().username;
 const passwords: Readonly<Record<string, string>> = {

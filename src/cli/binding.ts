@@ -115,7 +115,10 @@ async function endAll(
   released: readonly Released[],
 ): Promise<{ revoked: number; passwords: number }> {
   const gone = new Set(released.flatMap(({ subject, forgotten }) => (forgotten && subject !== null ? subject : [])));
-  const theirs = gone.size === 0 ? [] : (await tokens.list()).filter(({ subject }) => gone.has(subject));
+  // What the administrator made for a name was for whoever had it.
+  const names = released.flatMap(({ users }) => users.map((user) => `local:${user}`));
+  const owners = new Set([...gone, ...names]);
+  const theirs = owners.size === 0 ? [] : (await tokens.list()).filter(({ subject }) => owners.has(subject));
   const revoked = await Promise.all(theirs.map(({ id }) => tokens.revoke(id)));
   for (const subject of gone) await sessions.endOthers(subject, null);
   let passwords = 0;

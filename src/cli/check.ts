@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
-import { DEFAULT_FILES, type Fault, findConfigFile, loadConfig, printable } from '../config/index.ts';
+import { DEFAULT_FILES, type Fault, findConfigFile, isConfigVariable, loadConfig, printable } from '../config/index.ts';
 import { messageOf } from '../kernel/index.ts';
 import { faultLines } from './config-file.ts';
 
@@ -22,7 +22,7 @@ const nothingFound = (): Fault => ({
 });
 
 const isConfigured = (file: string | undefined, env: Environment): boolean =>
-  file !== undefined || Object.keys(env).some((name) => name.startsWith('VOVGW_'));
+  file !== undefined || env.VOVGW_CONFIG !== undefined || Object.keys(env).some(isConfigVariable);
 
 const withLine = (fault: Fault): Fault =>
   fault.line === undefined || fault.path.includes(`:${fault.line}:`)
@@ -50,9 +50,11 @@ export async function runCheck(argv: string[], env: Environment, out: Print, err
     return 1;
   }
   const config = printable(result.config);
-  for (const warning of result.warnings) err(`warning: ${warning}\n`);
   out(
     options.json ? `${JSON.stringify({ ok: true, config, warnings: result.warnings }, null, 2)}\n` : stringify(config),
   );
+  // Behind the configuration, which is long: the last line is the verdict.
+  for (const warning of result.warnings) err(`warning: ${warning}\n`);
+  err(`vovgw check: no faults, ${result.warnings.length} warning(s)\n`);
   return 0;
 }

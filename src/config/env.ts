@@ -16,8 +16,14 @@ export interface Overlay {
 
 const PREFIX = 'VOVGW_';
 
+/** What people and scripts export for `vovgw login`, `curl` and the Python module; it says nothing of a gateway. */
+const CLIENT_VARIABLES = ['VOVGW_TOKEN', 'VOVGW_URL', 'VOVGW_CA_FILE'] as const;
+
 /** Variables with the prefix that are no keys of the configuration. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(['VOVGW_CONFIG']);
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(['VOVGW_CONFIG', ...CLIENT_VARIABLES]);
+
+/** Whether a variable says something of the configuration; another program's and a client's do not. */
+export const isConfigVariable = (name: string): boolean => name.startsWith(PREFIX) && !OTHER_VARIABLES.has(name);
 
 /** What Kubernetes puts into every container when a Service is named `vovgw`. */
 const SERVICE_LINK = /^VOVGW_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
@@ -124,7 +130,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>>): {
   const faults: Fault[] = [];
   const warnings: string[] = [];
   for (const [name, text] of Object.entries(env)) {
-    if (text === undefined || !name.startsWith(PREFIX) || OTHER_VARIABLES.has(name)) continue;
+    if (text === undefined || !isConfigVariable(name)) continue;
     const target = keyOf(name);
     if (target === null && SERVICE_LINK.test(name)) {
       warnings.push(`${name}: looks like a Kubernetes service link and is ignored; set enableServiceLinks: false`);

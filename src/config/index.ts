@@ -1,6 +1,6 @@
 // Turns file, environment and secret files into one frozen Config, or into the complete list of its faults.
 export { CHECKS } from './checks.ts';
-export { envName, writtenKeys } from './env.ts';
+export { envName, isConfigVariable, writtenKeys } from './env.ts';
 export type { ConfigResult, Fault, FaultSource } from './fault.ts';
 export { DEFAULT_FILES, findConfigFile, type LoadInput, loadConfig, parseConfig } from './load.ts';
 export { printable, written } from './printable.ts';

@@ -81,7 +81,7 @@ export const ERROR_CODES = {
     title: 'Another identity has this name or account',
     meaning:
       'Your user name or vovserver account was first used by another identity, so it is not given to a second one.',
-    mend: 'The administrator decides whose it is: `vovgw binding list`, then `vovgw binding give` or `vovgw binding remove`.',
+    mend: 'The administrator decides whose it is: `vovgw binding list`, then `vovgw binding give` or `vovgw binding remove`. The same person through two providers needs one `realm` in both.',
   },
   GW_NOT_FOUND: {
     status: 404,

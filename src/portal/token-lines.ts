@@ -65,7 +65,7 @@ import vov_rest_v3
 
 url = os.environ["NC_URL"]
 vrest = vov_rest_v3.VOVRestV3()
-vrest.authorize(url, os.environ["VOVGW_TOKEN"])
+vrest.authorize(url, os.environ["VOVGW_TOKEN"], username=${JSON.stringify(user)})
 jobs = vrest.submitRequest("GET", url + "/api/v3/query?select=id,statusnc,command&from=System:User:${owner}&limit=20")
 print(json.dumps(json.loads(jobs), indent=2))`,
       note: 'With the vendor’s vov_rest_v3.py or the gateway’s own.',

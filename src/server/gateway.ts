@@ -104,7 +104,7 @@ function open(config: Config, life: Life, parts: Parts, report: ReportHandle, cl
   });
   const admin = createAdminApp({
     report,
-    readiness: () => readinessOf(life.state, parts.kv, parts.upstream.status(), life.faults),
+    readiness: () => readinessOf(life.state, parts.kv, parts.upstream.status(), life.faults, parts.providers.list()),
     version: options.version,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
   });

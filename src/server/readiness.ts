@@ -1,4 +1,5 @@
 import { type Component, type Readiness, toReadiness } from '../admin/index.ts';
+import type { Provider } from '../auth/index.ts';
 import type { KeyValue } from '../platform/index.ts';
 import type { QueueStatus } from '../upstream/index.ts';
 
@@ -17,12 +18,19 @@ function queueComponent(status: QueueStatus): Component {
   };
 }
 
+function providerComponent({ name, type, state }: Pick<Provider, 'name' | 'type' | 'state'>): Component {
+  const { ready, reason } = state();
+  const detail = ready ? `${type}, at hand` : `${type}, nobody can sign in: ${reason ?? 'not read yet'}`;
+  return { name: `provider:${name}`, state: ready ? 'ok' : 'degraded', detail };
+}
+
 /** The state of this replica from its parts; answers from memory. */
 export function readinessOf(
   life: Readiness['life'],
   store: Pick<KeyValue, 'kind' | 'state'>,
   queues: readonly QueueStatus[],
   configFaults: number,
+  providers: readonly Pick<Provider, 'name' | 'type' | 'state'>[],
 ): Readiness {
   return toReadiness(life, [
     {
@@ -31,6 +39,7 @@ export function readinessOf(
       detail: store.kind === 'memory' ? 'in memory, for this process only' : `redis ${store.state()}`,
     },
     ...queues.map(queueComponent),
+    ...providers.map(providerComponent),
     {
       name: 'config',
       state: configFaults === 0 ? 'ok' : 'degraded',

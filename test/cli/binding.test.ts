@@ -115,22 +115,25 @@ describe('vovgw binding remove', () => {
     assert.equal((await terminal.world.people.admit(assertionOf('id-3', 'alice'))).subject, 'corp:id-3');
   });
 
-  it('revokes the access tokens of that person, and nobody else’s', async () => {
+  it('revokes the access tokens of that person, also those that the administrator made for the name, and nobody else’s', async () => {
     await using terminal = await createTerminal();
     const wanted = { label: 'laptop', scopes: ['read' as const] };
-    const theirs = await terminal.tokens.create({ ...wanted, user: 'alice', subject: 'corp:id-1' });
-    const others = [
+    const theirs = [
+      await terminal.tokens.create({ ...wanted, user: 'alice', subject: 'corp:id-1' }),
       await terminal.tokens.create({ ...wanted, user: 'alice' }),
+    ];
+    const others = [
+      await terminal.tokens.create({ ...wanted, user: 'carol' }),
       await terminal.tokens.create({ ...wanted, user: 'bob@corp.example', subject: 'corp:id-2' }),
     ];
     const { out } = await terminal.type('remove alice');
-    assert.match(out, /Access tokens revoked: 1\./);
+    assert.match(out, /Access tokens revoked: 2\./);
     assert.deepEqual(terminal.ended, ['corp:id-1']);
     // Signed in again under another name, the person does not get the old token back.
     await terminal.world.people.admit(assertionOf('id-1', 'alicia'));
-    await assert.rejects(async () => terminal.tokens.authenticate(theirs.token.reveal()), {
-      code: 'GW_UNAUTHENTICATED',
-    });
+    for (const { token } of theirs) {
+      await assert.rejects(async () => terminal.tokens.authenticate(token.reveal()), { code: 'GW_UNAUTHENTICATED' });
+    }
     for (const { token } of others) assert.ok(await terminal.tokens.authenticate(token.reveal()));
   });
 

@@ -28,6 +28,18 @@ async function check(argv: string[], env: Record<string, string> = {}) {
 }
 
 describe('vovgw check', () => {
+  it('is not disturbed by what people export for the clients, and ends with its verdict', async () => {
+    using dir = folder({ 'g.yaml': TRIAL });
+    const clients = { VOVGW_TOKEN: 'vgw_x', VOVGW_URL: 'https://gateway.example.com', VOVGW_CA_FILE: '/ca.pem' };
+    const { code, out, err } = await check(['--config', dir.path('g.yaml')], clients);
+    assert.equal(code, 0, err);
+    assert.ok(!out.includes('vgw_x') && !err.includes('vgw_x'));
+    assert.match(err, /\nvovgw check: no faults, \d+ warning\(s\)\n$/);
+    const alone = await check([], clients);
+    assert.equal(alone.code, 1);
+    assert.match(alone.err, /no file was found/);
+  });
+
   it('prints the decided configuration as YAML, secrets redacted, warnings apart', async () => {
     using dir = folder({ 'g.yaml': `${TRIAL}secrets: {tokenKey: ${'hunter2'.repeat(6)}}\n` });
     const { code, out, err } = await check(['--config', dir.path('g.yaml')]);

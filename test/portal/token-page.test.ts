@@ -204,7 +204,7 @@ describe('a new token', () => {
       page,
       /printf &#39;header = &quot;Authorization: Bearer %s&quot;\\n&#39; &quot;\$VOVGW_TOKEN&quot; \|\n {2}curl -K - /,
     );
-    assert.match(page, /vrest\.authorize\(url, os\.environ\[&quot;VOVGW_TOKEN&quot;\]\)/);
+    assert.match(page, /vrest\.authorize\(url, os\.environ\[&quot;VOVGW_TOKEN&quot;\], username=&quot;\w+&quot;\)/);
     assert.match(page, /export USER=alice\npython3 nc_list\.py/);
     assert.match(page, /from=System:User:alice&amp;limit=20/);
     assert.match(page, /2026-12-25 09:30/);
