@@ -102,14 +102,14 @@ describe('the lines for Python', () => {
   it('are a program that asks the vendor’s module for the jobs', () => {
     const module = [
       'class VOVRestV3:',
-      '    def authorize(self, url, password): print(url, password)',
+      '    def authorize(self, url, password, username=""): print(url, password, username)',
       '    def submitRequest(self, method, url): print(method, url); return "[1]"',
     ].join('\n');
     const load = `import sys, types\nfake = types.ModuleType("vov_rest_v3")\nexec(${JSON.stringify(module)}, fake.__dict__)\nsys.modules["vov_rest_v3"] = fake\n`;
     const env = { PATH: '/usr/bin:/bin', NC_URL: URL_OF_IT, VOVGW_TOKEN: TOKEN_TEXT };
     const printed = execFileSync('python3', ['-c', load + blockOf('python')], { env, encoding: 'utf8' });
     assert.deepEqual(printed.trim().split('\n'), [
-      `${URL_OF_IT} ${TOKEN_TEXT}`,
+      `${URL_OF_IT} ${TOKEN_TEXT} alice`,
       `GET ${URL_OF_IT}/api/v3/query?select=id,statusnc,command&from=System:User:alice&limit=20`,
       '[',
       '  1',
