@@ -4,16 +4,8 @@ import { createRouteTable, createSubmissionPolicy, type RouteTable, type Submiss
 import { type AccessTokens, createAccessTokens, createTokenEndpoint, type People } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { createIdentityRules, type IdentityRules } from '../identity/index.ts';
-import {
-  createOrigins,
-  createOwnership,
-  createSubmissions,
-  type Origins,
-  type Ownership,
-  type Submissions,
-} from '../jobs/index.ts';
 import { type Clock, GatewayError, type Identity } from '../kernel/index.ts';
-import { createLimiter, createTurns, type Limiter, type Turns } from '../limits/index.ts';
+import { createLimiter, type Limiter } from '../limits/index.ts';
 import type { ReportHandle } from '../observe/index.ts';
 import {
   createLeases,
@@ -32,16 +24,9 @@ import {
   type Enrolments,
   type Sources,
 } from '../tokens/index.ts';
-import {
-  type Carrier,
-  type CoalesceConfig,
-  createCarrier,
-  createUpstream,
-  type UpstreamHandle,
-} from '../upstream/index.ts';
+import { createUpstream, type UpstreamHandle } from '../upstream/index.ts';
 import { type CallerAddress, createCallerAddress } from './caller-address.ts';
 import { type CookieJar, createCookieJar } from './cookies.ts';
-import { createGate } from './gate.ts';
 import { createPassthrough } from './passthrough.ts';
 import type { Steps } from './pipeline.ts';
 import { createAttemptGuard, createAuthenticate } from './steps/authenticate.ts';
@@ -65,6 +50,7 @@ import { createServePage } from './steps/serve-page.ts';
 import { createServeVendorPage } from './steps/serve-vendor-page.ts';
 import { createSubmitJob } from './steps/submit-job.ts';
 import { type CarryPage, createVendorPages } from './vendor-pages.ts';
+import { type Guards, wireGuards } from './wire-guards.ts';
 import { type Pages, wirePages } from './wire-pages.ts';
 import { type SignIn, type SignInOptions, wirePeople, wireSignIn } from './wire-sign-in.ts';
 
@@ -89,7 +75,7 @@ export function decide(config: Config): Decided {
 }
 
 /** Every part of one gateway by name. */
-export interface Parts extends SignIn {
+export interface Parts extends SignIn, Guards {
   readonly kv: KeyValue;
   readonly upstream: UpstreamHandle;
   readonly sources: Sources;
@@ -97,11 +83,6 @@ export interface Parts extends SignIn {
   readonly tokens: AccessTokens;
   readonly limiter: Limiter;
   readonly enrolments: Enrolments;
-  readonly turns: Turns;
-  readonly carrier: Carrier;
-  readonly origins: Origins;
-  readonly submissions: Submissions;
-  readonly ownership: Ownership;
   readonly pages: Pages;
   readonly steps: Steps;
 }
@@ -185,25 +166,6 @@ function wireUpstream(options: WireOptions, kv: KeyValue, sealer: Sealer, replic
   const broker = createBroker({ config, kv, leases, sealer, upstream, sources, report, clock, random });
   const enrolments = createEnrolments({ passwords, broker, config, report, versionKey });
   return { upstream, sources, broker, enrolments };
-}
-
-/** What protects vovserver, and makes submissions safe. */
-function wireGuards(options: WireOptions, kv: KeyValue, sealer: Sealer, upstream: UpstreamHandle, replicaId: string) {
-  const { decided, report, clock, random } = options;
-  const config = (): Config => decided().config;
-  const { tokenKey: hashKey } = config().secrets;
-  const replicas = (): number => config().replicas;
-  const turns = createTurns({ config: () => config().limits, kv, replicas, clock, random, report, replicaId });
-  const settings = (queue: string): CoalesceConfig => {
-    const found = config().queues.find(({ name }) => name === queue);
-    if (found === undefined) throw new GatewayError('GW_INTERNAL', 'This queue is not configured.');
-    return found.coalesce;
-  };
-  const carrier = createCarrier({ upstream, gate: createGate(turns), settings, clock, report });
-  const origins = createOrigins({ kv, sealer, hashKey, config, clock, report });
-  const submissions = createSubmissions({ kv, sealer, hashKey, config, origins, clock, report });
-  const ownership = createOwnership({ origins, clock });
-  return { turns, carrier, origins, submissions, ownership };
 }
 
 /** The vendor's token endpoint. */
@@ -292,7 +254,7 @@ export function wire(options: WireOptions): Parts {
     clock,
     replicaId,
   });
-  const guards = wireGuards(options, kv, sealer, toVovserver.upstream, replicaId);
+  const guards = wireGuards(options, { kv, sealer, upstream: toVovserver.upstream, replicaId });
   const known = { ...toVovserver, ...signIn, ...guards, kv, tokens, limiter, jar, secure };
   const pages = wirePages({ ...known, decided, sealer, clock, report, version: options.version });
   const vendorPages = createVendorPages({ upstream: toVovserver.upstream, publicUrl: () => publicUrl, report, clock });

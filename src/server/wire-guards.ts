@@ -1,0 +1,52 @@
+import type { Config } from '../config/index.ts';
+import {
+  createOrigins,
+  createOwnership,
+  createSubmissions,
+  type Origins,
+  type Ownership,
+  type Submissions,
+} from '../jobs/index.ts';
+import { GatewayError } from '../kernel/index.ts';
+import { createTurns, type Turns } from '../limits/index.ts';
+import type { KeyValue, Sealer } from '../platform/index.ts';
+import { type Carrier, type CoalesceConfig, createCarrier, type UpstreamHandle } from '../upstream/index.ts';
+import { createGate } from './gate.ts';
+import type { WireOptions } from './wire.ts';
+
+/** What stands between a call and vovserver. */
+export interface Guards {
+  readonly turns: Turns;
+  readonly carrier: Carrier;
+  readonly origins: Origins;
+  readonly submissions: Submissions;
+  readonly ownership: Ownership;
+}
+
+/** What they need of the other parts. */
+export interface SharedParts {
+  readonly kv: KeyValue;
+  readonly sealer: Sealer;
+  readonly upstream: UpstreamHandle;
+  readonly replicaId: string;
+}
+
+/** What protects vovserver, and makes submissions safe. */
+export function wireGuards(options: WireOptions, shared: SharedParts): Guards {
+  const { kv, sealer, upstream, replicaId } = shared;
+  const { decided, report, clock, random } = options;
+  const config = (): Config => decided().config;
+  const { tokenKey: hashKey } = config().secrets;
+  const replicas = (): number => config().replicas;
+  const turns = createTurns({ config: () => config().limits, kv, replicas, clock, random, report, replicaId });
+  const settings = (queue: string): CoalesceConfig => {
+    const found = config().queues.find(({ name }) => name === queue);
+    if (found === undefined) throw new GatewayError('GW_INTERNAL', 'This queue is not configured.');
+    return found.coalesce;
+  };
+  const carrier = createCarrier({ upstream, gate: createGate(turns), settings, clock, report });
+  const origins = createOrigins({ kv, sealer, hashKey, config, clock, report });
+  const submissions = createSubmissions({ kv, sealer, hashKey, config, origins, clock, report });
+  const ownership = createOwnership({ origins, clock });
+  return { turns, carrier, origins, submissions, ownership };
+}
