@@ -109,6 +109,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   'GET /ledger/jobs': ({ ledger: all }, _body, query) => newer(all.jobs, query),
   'GET /ledger/malformed': ({ ledger: all }, _body, query) => newer(all.malformed, query),
   'GET /stats': ({ stats }) => stats,
+  'GET /under-way': ({ underWay: { peaks } }, _body, query) => peaks.filter(({ at }) => at >= since(query)),
   'GET /profile': ({ profile }) => profile,
   'GET /faults': ({ faults }) => faults,
   'PUT /profile': (server, body) => {

@@ -67,6 +67,14 @@ export interface Faults {
   readonly rowMs: number;
   /** Heavy reads (lists) served at once, as `thread.service.max`. */
   readonly heavyReads: number;
+  /** Milliseconds of a submission beyond serviceMs. */
+  readonly submitMs: number;
+  /** Milliseconds of the loop's other phases; each http phase serves those light requests that were there when it began. */
+  readonly loopMs: number;
+  /** Chance in all these times: 0 all equal, 1 exponential. */
+  readonly spread: number;
+  /** Each heavy read beyond heavyReads, at work or waiting, makes all of them slower by this share. */
+  readonly contention: number;
   /** Milliseconds that a login takes, right or wrong. */
   readonly loginMs: number;
   /** More connections than this are accepted and closed at once, as `maxNormalClients`. */
@@ -81,6 +89,10 @@ export const NO_FAULTS: Faults = {
   serviceMs: 0,
   rowMs: 0,
   heavyReads: 2,
+  submitMs: 0,
+  loopMs: 0,
+  spread: 0,
+  contention: 0,
   loginMs: 0,
   maxConnections: 0,
   requestsPerConnection: 0,

@@ -12,6 +12,7 @@ import { send } from './send.ts';
 import type { ServiceLoop } from './service-loop.ts';
 import type { Call, ServerState } from './state.ts';
 import type { Stats } from './stats.ts';
+import { type UnderWay, workOf } from './under-way.ts';
 
 export interface HandlerParts {
   readonly state: ServerState;
@@ -19,6 +20,7 @@ export interface HandlerParts {
   readonly connections: Connections;
   readonly picker: FaultPicker;
   readonly loop: ServiceLoop;
+  readonly underWay: UnderWay;
   /** For delays of faults and service times. */
   readonly waits: Clock;
   /** The read-only port: no login, everyone is READONLY, only GET. */
@@ -120,7 +122,7 @@ async function work(
   }
   const closed = parts.guest === true && call.method !== 'GET';
   const reply: Reply = closed ? errorReply(405, 'Method Not Allowed') : answer(parts.state, call, twistOf(rule));
-  const busy = parts.loop.serve(reply, parts.picker.faults);
+  const busy = parts.loop.serve(reply, parts.picker.faults, workOf(call.method, call.target));
   if (busy !== null) await busy;
   if (rule !== null && !isTwist(rule)) return playFault(wire, rule, reply, parts.waits);
   send(response, reply, lastOnConnection(parts, request));
@@ -149,18 +151,23 @@ async function handle(parts: HandlerParts, request: IncomingMessage, response: S
 
 /** Makes the request listener of the web port. */
 export function createHandler(parts: HandlerParts): RequestListener {
-  const { stats } = parts;
+  const { stats, underWay } = parts;
   return (request, response) => {
+    const end = underWay.begin(workOf(request.method ?? '', request.url ?? ''));
     stats.requests += 1;
     stats.inFlight += 1;
     stats.inFlightPeak = Math.max(stats.inFlightPeak, stats.inFlight);
-    response.once('close', () => {
-      stats.inFlight -= 1;
+    const closed = new Promise<void>((resolve) => {
+      response.once('close', () => {
+        stats.inFlight -= 1;
+        resolve();
+      });
     });
-    handle(parts, request, response).catch((error: unknown) => {
+    const handled = handle(parts, request, response).catch((error: unknown) => {
       // A fault of the stand-in itself must not look like one of vovserver.
       console.error('standin:', error);
       response.destroy();
     });
+    void Promise.all([closed, handled]).then(end);
   };
 }

@@ -15,6 +15,7 @@ import { changeProfile, DEFAULT_PROFILE, type Profile } from './profile.ts';
 import { createServiceLoop } from './service-loop.ts';
 import type { ServerState } from './state.ts';
 import { createStats, resetStats, type Stats } from './stats.ts';
+import { createUnderWay, type UnderWay } from './under-way.ts';
 import { createUsers, type SecurityRule, type Users, type UserTable } from './users.ts';
 
 /** How the web port is reached. */
@@ -87,6 +88,8 @@ export interface Vovserver extends AsyncDisposable {
   /** Empty for ever when it is off. */
   readonly ledger: Ledger;
   readonly stats: Stats;
+  /** How many calls of each kind were under way on the web port, over time. */
+  readonly underWay: UnderWay;
   /** The read-only port and its own counters; null when it is not open. */
   readonly readOnly: { readonly url: string; readonly stats: Stats } | null;
   readonly jobs: JobStore;
@@ -165,6 +168,7 @@ interface Parts {
   readonly transport: Transport;
   readonly state: ServerState;
   readonly stats: Stats;
+  readonly underWay: UnderWay;
   readonly picker: FaultPicker;
   readonly listener: Listener;
   readonly guests: { readonly listener: Listener; readonly stats: Stats } | null;
@@ -180,7 +184,9 @@ type Shared = Pick<Parts, 'options' | 'state' | 'picker' | 'waits'> & { readonly
 function createPort({ options, state, picker, waits, clock }: Shared, leaf: Leaf | null, guest: boolean) {
   const stats = createStats();
   const connections = createConnections(stats);
-  const handle = createHandler({ state, stats, connections, picker, waits, guest, loop: createServiceLoop(waits) });
+  const underWay = createUnderWay(waits);
+  const loop = createServiceLoop(waits, state.random);
+  const handle = createHandler({ state, stats, connections, picker, waits, guest, loop, underWay });
   const { clientCaPem } = options;
   const listener = createListener({
     tls: leaf === null ? null : { leaf, ...(clientCaPem === undefined ? {} : { clientCaPem }) },
@@ -195,7 +201,7 @@ function createPort({ options, state, picker, waits, clock }: Shared, leaf: Leaf
       state.ledger?.broken({ at: clock.now(), connection: connections.idOf(socket), code });
     },
   });
-  return { listener, stats };
+  return { listener, stats, underWay };
 }
 
 function createParts(options: VovserverOptions, transport: Transport, issuer: Issuer, leaf: Leaf | null): Parts {
@@ -276,7 +282,7 @@ async function open({ listener, guests, options }: Parts, port: number): Promise
 }
 
 function present(parts: Parts): Vovserver {
-  const { state, stats, picker, listener, transport, issuer } = parts;
+  const { state, stats, underWay, picker, listener, transport, issuer } = parts;
   const ledger = state.ledger ?? createLedger();
   return {
     get url() {
@@ -306,6 +312,7 @@ function present(parts: Parts): Vovserver {
     caPem: issuer.caPem,
     ledger,
     stats,
+    underWay,
     jobs: state.jobs,
     users: state.users,
     setProfile: (change) => setProfile(parts, changeProfile(state.profile, change)),

@@ -6,6 +6,7 @@ import { changeFaults, NO_FAULTS } from '../../standin/vovserver/faults.ts';
 import type { Reply } from '../../standin/vovserver/reply.ts';
 import { createServiceLoop } from '../../standin/vovserver/service-loop.ts';
 import { createStats, resetStats } from '../../standin/vovserver/stats.ts';
+import { createUnderWay, workOf } from '../../standin/vovserver/under-way.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { createPair, openRaw, rawGet } from './client.ts';
 
@@ -51,8 +52,99 @@ describe('the service loop', () => {
     assert.equal(await readyAfter(100, four, { rowMs: 1, heavyReads: 0 }), 1);
   });
 
+  it('heavy reads beyond the helpers make all slower with contention', async () => {
+    const four = Array.from({ length: 4 }, () => reply(100));
+    assert.equal(await readyAfter(190, four, { rowMs: 1, contention: 0.5 }), 0);
+    assert.equal(await readyAfter(200, four, { rowMs: 1, contention: 0.5 }), 2);
+    assert.equal(await readyAfter(300, four, { rowMs: 1, contention: 0.5 }), 3, 'the third was slowed by the fourth');
+    assert.equal(await readyAfter(350, four, { rowMs: 1, contention: 0.5 }), 4);
+  });
+
+  it('with other phases serves at once those who were there when its http phase began', async () => {
+    const clock = createManualClock();
+    const loop = createServiceLoop(clock, () => 0.5);
+    const faults = changeFaults(NO_FAULTS, { loopMs: 100, serviceMs: 10, submitMs: 20 });
+    const ready: string[] = [];
+    const ask = (name: string, work: 'read' | 'submit'): void => {
+      void loop.serve(reply(), faults, work)?.then(() => ready.push(name));
+    };
+    ask('first', 'read');
+    await clock.advance(30);
+    ask('second', 'submit');
+    await clock.advance(29);
+    assert.deepEqual(ready, []);
+    await clock.advance(1);
+    assert.deepEqual(ready, ['first'], 'half a round, then its own time');
+    ask('late', 'read');
+    await clock.advance(30);
+    assert.deepEqual(ready, ['first', 'second']);
+    await clock.advance(109);
+    assert.deepEqual(ready, ['first', 'second'], 'who came within the phase waits for the next one');
+    await clock.advance(1);
+    assert.deepEqual(ready, ['first', 'second', 'late']);
+  });
+
+  it('takes its times by chance with a spread', async () => {
+    const clock = createManualClock();
+    const loop = createServiceLoop(clock, () => 1 - Math.exp(-3));
+    let ready = 0;
+    for (let i = 0; i < 2; i += 1) {
+      void loop.serve(reply(), changeFaults(NO_FAULTS, { serviceMs: 100, spread: 0.5 }))?.then(() => {
+        ready += 1;
+      });
+    }
+    await clock.advance(199);
+    assert.equal(ready, 0);
+    await clock.advance(2);
+    assert.equal(ready, 1, 'half of it fixed, half three times its mean');
+  });
+
   it('light work goes on beside heavy reads', async () => {
     assert.equal(await readyAfter(20, [reply(1000), reply(1000), reply(), reply()], { serviceMs: 10, rowMs: 1 }), 2);
+  });
+});
+
+describe('calls under way', () => {
+  it('are of the kind that method and path tell', () => {
+    const kinds = [
+      ['POST', '/api/v3/token', 'login'],
+      ['POST', '/api/v3/jobs', 'submit'],
+      ['PUT', '/api/v3/jobs/1', 'control'],
+      ['DELETE', '/api/v3/jobs/1', 'control'],
+      ['GET', '/api/v3/jobs?x', 'list'],
+      ['GET', '/api/v3/query?q=1', 'list'],
+      ['GET', '/api/v3/jobs/1', 'read'],
+    ] as const;
+    for (const [method, target, work] of kinds) assert.equal(workOf(method, target), work);
+  });
+
+  it('are counted at their most, step by step', async () => {
+    const clock = createManualClock();
+    const start = clock.now();
+    const { begin, peaks } = createUnderWay(clock);
+    const [first, second] = [begin('list'), begin('list')];
+    first();
+    begin('read');
+    await clock.advance(25);
+    begin('list');
+    second();
+    assert.deepEqual(peaks, [
+      { at: start, login: 0, submit: 0, control: 0, list: 2, read: 1 },
+      { at: start + 25, login: 0, submit: 0, control: 0, list: 2, read: 1 },
+    ]);
+  });
+
+  it('of a server end when the work is done, also when the caller is gone', async () => {
+    await using client = await createPair({ faults: { serviceMs: 1000 }, waits: createManualClock() });
+    const { server } = client;
+    const raw = openRaw(server);
+    await once(raw.socket, 'connect');
+    raw.send('GET /project HTTP/1.1\r\nHost: x\r\n\r\n');
+    while (server.stats.inFlight === 0) await new Promise((resolve) => setImmediate(resolve));
+    raw.socket.destroy();
+    while (server.stats.inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
+    server.underWay.begin('control')();
+    assert.equal(server.underWay.peaks.at(-1)?.read, 1);
   });
 });
 
