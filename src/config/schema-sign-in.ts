@@ -76,7 +76,12 @@ const samlProvider = z.strictObject({
   previousKeyFile: path().optional().describe('Key before the last change: still opens assertions, never signs.'),
   previousCertFile: path().optional().describe('Its certificate; stays in the metadata.'),
   binding: z.enum(['redirect', 'post']).default('redirect').describe('How requests travel to the identity provider.'),
-  nameIdFormat: z.string().optional().describe('NameID format to ask for; without it the provider chooses.'),
+  nameIdFormat: z
+    .string()
+    .optional()
+    .describe(
+      'NameID format to ask for; without it the provider chooses, but a transient one is refused as a subject.',
+    ),
   authnContext: z.array(z.string()).default([]).describe('Authentication context classes to ask for.'),
   forceAuthn: z.boolean().default(false).describe('Ask the provider to authenticate again each time.'),
   allowIdpInitiated: z

@@ -41,13 +41,19 @@ export interface NameScope {
   readonly own: string;
 }
 
+const TRANSIENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient';
 const UNSPECIFIED = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified';
 
 /**
- * Refuses a NameID that may mean somebody else: of another format than was asked for (SAML Core, section 3.4.1.1), or from
- * the names of another provider or for another service (section 2.2.2). Throws {@link SamlFault}.
+ * Refuses a NameID that may mean somebody else: one that is made anew for each sign-in (SAML Core, section 8.3.8), of another
+ * format than was asked for (section 3.4.1.1), or from the names of another provider or for another service (section 2.2.2).
+ * Throws {@link SamlFault}.
  */
 export function checkScope(nameId: NameId, { format = UNSPECIFIED, provider, own }: NameScope): void {
+  if (nameId.format === TRANSIENT)
+    throw new SamlFault(
+      'NameID is transient, so it is nobody next time; set subject to an attribute, or ask for another',
+    );
   if (format !== UNSPECIFIED && nameId.format !== format)
     throw new SamlFault('NameID has another Format than asked for');
   if (nameId.nameQualifier !== null && nameId.nameQualifier !== provider)
