@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   describeMetrics,
   EVENT_FIELDS,
@@ -41,6 +43,24 @@ function fieldRow({ name, type, meaning }: FieldRule): string {
 const fieldTable = (rules: readonly FieldRule[]): string =>
   `| field | type | meaning |\n|---|---|---|\n${rules.map(fieldRow).join('\n')}`;
 
+/** Words of `event.action` by room, as the sources write them. */
+function actionTable(): string {
+  const src = join(import.meta.dirname, '../src');
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+  const words = files.sort().flatMap((file) => {
+    const text = readFileSync(join(src, file), 'utf8');
+    return [...text.matchAll(/\bevent: '([a-z_]+)'/g)].map(
+      ([, word = '']) => [file.split('/')[0] ?? '', word] as const,
+    );
+  });
+  const rooms = [...new Set(words.map(([room]) => room))];
+  const rowOf = (room: string): string => {
+    const own = new Set(words.filter(([of]) => of === room).map(([, word]) => `\`${word}\``));
+    return `| ${room} | ${[...own].sort().join(', ')} |`;
+  };
+  return `| room | words |\n|---|---|\n${rooms.map(rowOf).join('\n')}`;
+}
+
 /** The page `docs/logs.md`: every field of the log, from the allow-lists that let them through. */
 export function logsPage(): string {
   return `# Log
@@ -72,6 +92,11 @@ ${fieldTable(REQUEST_FIELDS)}
 | \`vovgw.aborted\` | boolean | \`true\` when the caller went away or its connection was cut; else absent. |
 
 ## Other events
+
+Words of \`event.action\`, by the room that tells them; what is done to credentials (tokens, sessions, passwords) has words of its own,
+such as \`token_created\`:
+
+${actionTable()}
 
 ${fieldTable(EVENT_FIELDS)}
 | \`error.type\` | string | Class of an error. |

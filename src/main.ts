@@ -66,6 +66,13 @@ async function run([verb, ...argv]: string[]): Promise<number> {
   }
 }
 
+/** The oldest Node.js that runs this; each verb's own code may not even load on an older one. */
+const OLDEST_NODE = 24;
+if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+  complain(`vovgw: needs Node.js ${OLDEST_NODE} or newer; this is ${process.version} (${process.execPath})\n`);
+  process.exit(1);
+}
+
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {

@@ -55,6 +55,17 @@ function* publicUrlFaults({ server }: Draft, withPeople: boolean): Generator<Che
   }
 }
 
+function* issuerFaults({ issuer }: Oidc, path: string): Generator<CheckFinding> {
+  const at = issuer?.indexOf('/.well-known/') ?? -1;
+  if (issuer === undefined || at < 0) return;
+  const reason = 'is the address of the discovery document, not of the provider';
+  yield {
+    path: `${path}.issuer`,
+    reason,
+    mend: `Write ${issuer.slice(0, at)}, as the document names it under issuer.`,
+  };
+}
+
 function* clientAuthFaults({ clientAuth, clientSecret, clientKeyFile }: Oidc, path: string): Generator<CheckFinding> {
   if (clientAuth === undefined) return;
   const [at, bySecret] = [`${path}.clientSecret`, clientAuth.startsWith('client_secret')];
@@ -115,6 +126,7 @@ const SAML_CHECKS: readonly Check[] = [
 ];
 
 const OIDC_CHECKS: readonly Check[] = [
+  oidcRule('an OIDC provider is named by its issuer', issuerFaults),
   oidcRule('an OIDC client proves itself in one way', clientAuthFaults),
   oidcRule('OIDC asks for openid', function* ({ scopes }, path) {
     if (scopes === undefined || scopes.includes(undefined) || scopes.includes('openid')) return;

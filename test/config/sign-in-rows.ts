@@ -133,6 +133,12 @@ const PROVIDERS: readonly Row[] = [
     paths: ['signIn.bearers[0].clockSkew'],
   },
   {
+    check: 'an OIDC provider is named by its issuer',
+    patch: oidc({ issuer: 'https://idp.example/tenant/.well-known/openid-configuration' }),
+    paths: [`${P0}.issuer`],
+    says: /discovery document/,
+  },
+  {
     check: 'an OIDC client proves itself in one way',
     patch: oidc({ clientSecret: undefined }),
     paths: [`${P0}.clientSecret`],
