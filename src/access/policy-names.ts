@@ -4,11 +4,12 @@ const SHORT: Readonly<Record<string, string>> = { cmd: 'command', dir: 'rundir',
 const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
 
 /**
- * What vovserver might take a field's name for: without case, blanks and underscores ("Node Fields"), a short form as the
- * long one. Two names that fold alike may be one field.
+ * What vovserver might take a field's name for: without case and all that is neither letter, digit nor comma (blanks and
+ * underscores: "Node Fields"; a dash: an option of `nc run`), a short form as the long one. Two names that fold alike may be
+ * one field.
  */
 export function foldField(name: string): string {
-  const folded = name.toLowerCase().replace(/[\s_]/g, '');
+  const folded = name.toLowerCase().replace(/[^a-z0-9,]/g, '');
   return Object.hasOwn(SHORT, folded) ? (SHORT[folded] ?? folded) : folded;
 }
 

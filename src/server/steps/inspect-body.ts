@@ -42,6 +42,10 @@ export function createInspectBody(policy: () => SubmissionPolicy, report: Pick<R
     if (dry !== undefined && dry !== 'true') {
       throw new GatewayError('GW_BAD_REQUEST', 'X-Dry-Run takes the value true only; nothing was submitted.');
     }
+    // A query beside the body could say what the body may not: the policy sees the body only.
+    if (rules.size > 0 && meta.target.includes('?') && !isChange) {
+      throw new GatewayError('GW_BAD_REQUEST', 'A submission has its fields in the body, none in the query.');
+    }
     const contentType = req.headers['content-type'] ?? '';
     const decide = isChange ? rules.checkChange : rules.check;
     const decision = decide(caller.identity, account.queue, bytesOf(scope), contentType);
@@ -52,10 +56,6 @@ export function createInspectBody(policy: () => SubmissionPolicy, report: Pick<R
       return;
     }
     if (!decision.allowed) throw policyRefusal(decision);
-    // A query beside the body could say what the body may not: the policy sees the body only.
-    if (rules.size > 0 && meta.target.includes('?') && !isChange) {
-      throw new GatewayError('GW_BAD_REQUEST', 'A submission has its fields in the body, none in the query.');
-    }
     if (scope.body.kind === 'bytes') scope.body = { kind: 'bytes', bytes: decision.body };
   };
 }
