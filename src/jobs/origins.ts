@@ -4,6 +4,7 @@ import type { Report } from '../observe/index.ts';
 import { type KeyValue, type Sealer, StoreUnavailable } from '../platform/index.ts';
 import { normalJobId } from './job-id.ts';
 import { createKeyedHash } from './keyed-hash.ts';
+import { createLateWrites } from './late-writes.ts';
 import { decodeOrigin, encodeOrigin } from './origin-record.ts';
 import type { Origin, Origins } from './ports.ts';
 import { createSightings } from './sightings.ts';
@@ -36,6 +37,7 @@ interface Found {
  */
 export function createOrigins({ kv, sealer, hashKey, config, clock, report }: OriginsOptions): Origins {
   const hash = createKeyedHash(hashKey);
+  const late = createLateWrites(clock, report);
   const keyOf = (queue: string, jobId: string): string => `origin:{${hash('origin', [queue, jobId])}}`;
   const keyInEpoch = ({ queue, epoch, jobId }: Origin): string =>
     `origin:{${hash('origin-epoch', [queue, epoch, jobId])}}`;
@@ -70,15 +72,16 @@ export function createOrigins({ kv, sealer, hashKey, config, clock, report }: Or
       const jobId = normalJobId(origin.jobId);
       if (jobId === null) return;
       const kept = { ...origin, jobId };
-      try {
+      const write = async (): Promise<void> => {
         const keys = [keyOf(origin.queue, jobId), keyInEpoch(kept)];
         await Promise.all(keys.map((key) => kv.set(key, seal(key, kept), lifeOf(kept))));
-      } catch (error) {
+      };
+      await late(`who submitted job ${jobId}`, write, (error) => {
         const { queue, account, user, tokenId, address, requestId } = origin;
         const who = { queue, account, user, token_id: tokenId, address, request_id: requestId };
         const reason = `job ${jobId}: ${messageOf(error)}`;
         report.log.error({ event: 'origin_lost', ...who, reason }, 'who submitted a job is in this line only');
-      }
+      });
     },
     find: async (queue, jobId) => (await read(queue, jobId).catch(away))?.origin ?? null,
     saw: (queue, jobId, status) => {

@@ -91,17 +91,28 @@ describe('origins in memory', () => {
     assert.equal(await origins.find('test', '45080'), null);
   });
 
-  it('loses an origin with a log line and refuses to guess while the store is away', async () => {
+  it('writes an origin later when the store was away, and refuses to guess meanwhile', async () => {
     await using kv = createMemoryKeyValue({ clock: systemClock });
-    const { origins, mortal, log, clock } = rigOn(kv);
+    const { origins, mortal, clock } = rigOn(kv);
     mortal.loseStore(1, 3, false);
     await origins.record(originOf(clock.now()));
-    assert.match(log.join('\n'), /"user":"alice".*job 45080/);
     await assert.rejects(
       origins.find('test', '45080'),
       (error) => error instanceof GatewayError && error.code === 'GW_STORE_UNAVAILABLE',
     );
     assert.equal(await origins.find('test', '45080'), null);
+    await clock.advance(1000);
+    assert.equal((await origins.find('test', '45080'))?.user, 'alice');
+  });
+
+  it('leaves an origin in a log line when the store does not come back', async () => {
+    await using kv = createMemoryKeyValue({ clock: systemClock });
+    const { origins, mortal, log, clock } = rigOn(kv);
+    mortal.loseStore(1, 1000, false);
+    await origins.record(originOf(clock.now()));
+    assert.doesNotMatch(log.join('\n'), /origin_lost/);
+    await clock.advance(600_000);
+    assert.match(log.join('\n'), /"user":"alice".*job 45080/);
   });
 
   it('writes a state again after a failure, when it is seen again', async () => {
