@@ -1,57 +1,45 @@
 import { type Clock, GatewayError, type Identity } from '../kernel/index.ts';
 import { normalJobId } from './job-id.ts';
 import { readOwner } from './job-owner.ts';
-import type { Origins, Ownership } from './ports.ts';
+import type { Origins, Ownership, SubmissionWay } from './ports.ts';
+import { createShortMemory } from './short-memory.ts';
 
 export interface OwnershipOptions {
-  readonly origins: Pick<Origins, 'find'>;
+  readonly origins: Pick<Origins, 'find' | 'findMany'>;
   readonly clock: Clock;
 }
 
-/** The owner of a job never changes, but a number may begin anew with another server. */
-const CACHED_MS = 60_000;
-const CACHED = 20_000;
-
 type Call = Parameters<Ownership['check']>[0];
+type Way = Pick<SubmissionWay, 'read'>;
 
 const notYours = (jobId: string, detail: string): GatewayError =>
   new GatewayError('GW_NOT_YOURS', `Job ${jobId} ${detail}`);
 
+/** The same words for a job of somebody else and for none. */
+const notThere = (jobId: string): GatewayError => new GatewayError('GW_NOT_FOUND', `You have no job ${jobId}.`);
+
 /** An admin may control what vovserver lets their account control; an operator only sees whose job is whose. */
 const mayControlAny = ({ roles }: Identity): boolean => roles.includes('admin');
 
-interface Cached {
-  readonly owner: string;
-  readonly until: number;
-}
-
-/** Owners of jobs by queue and number, for a minute. */
-function createOwners(clock: Clock) {
-  const known = new Map<string, Cached>();
-  return {
-    get(key: string): string | null {
-      const cached = known.get(key);
-      return cached !== undefined && clock.now() < cached.until ? cached.owner : null;
-    },
-    put(key: string, owner: string): void {
-      known.delete(key);
-      known.set(key, { owner, until: clock.now() + CACHED_MS });
-      if (known.size <= CACHED) return;
-      for (const oldest of known.keys()) {
-        known.delete(oldest);
-        return;
-      }
-    },
-  };
-}
+/** What is known of a job: on a shared account who submitted it, else its USER at vovserver. */
+const keyOf = (queue: string, jobId: string): string => JSON.stringify([queue, jobId]);
 
 /**
  * Creates the check of who may control a job. On a shared account the record of the true submitter decides, and without one
  * nobody but an admin may; on a personal account the USER of the job at vovserver. A job that does not exist passes on a
- * personal account: vovserver answers that itself. Throws GW_BAD_PATH for what is no job id.
+ * personal account: vovserver answers that itself. Hidden, both must agree on a shared account, since a number may begin anew.
+ * Throws GW_BAD_PATH for what is no job id.
  */
 export function createOwnership({ origins, clock }: OwnershipOptions): Ownership {
-  const owners = createOwners(clock);
+  const users = createShortMemory<string>(clock);
+  const submitters = createShortMemory<string>(clock);
+
+  const userOf = async ({ queue }: Call, jobId: string, way: Way): Promise<string | null> => {
+    const key = keyOf(queue, jobId);
+    const user = users.get(key) ?? (await readOwner(way, jobId));
+    if (user !== null) users.put(key, user);
+    return user;
+  };
 
   const checkShared = async (call: Call, jobId: string): Promise<void> => {
     const origin = await origins.find(call.queue, jobId);
@@ -61,12 +49,15 @@ export function createOwnership({ origins, clock }: OwnershipOptions): Ownership
     if (origin.subject !== call.identity.subject) throw notYours(jobId, 'was submitted by somebody else.');
   };
 
-  const checkPersonal = async (call: Call, jobId: string, way: Parameters<Ownership['check']>[1]): Promise<void> => {
-    const key = JSON.stringify([call.queue, jobId]);
-    const owner = owners.get(key) ?? (await readOwner(way, jobId));
-    if (owner === null) return;
-    owners.put(key, owner);
-    if (owner !== call.account) throw notYours(jobId, 'belongs to another vovserver account.');
+  const checkUser = async (call: Call, jobId: string, way: Way): Promise<void> => {
+    const user = await userOf(call, jobId, way);
+    if (user === null && call.hidden === true) throw notThere(jobId);
+    if (user !== null && user !== call.account) throw notYours(jobId, 'belongs to another vovserver account.');
+  };
+
+  const check = async (call: Call, jobId: string, way: Way): Promise<void> => {
+    if (call.shared) await checkShared(call, jobId);
+    if (!call.shared || call.hidden === true) await checkUser(call, jobId, way);
   };
 
   return {
@@ -74,7 +65,29 @@ export function createOwnership({ origins, clock }: OwnershipOptions): Ownership
       const jobId = normalJobId(call.jobId);
       if (jobId === null) throw new GatewayError('GW_BAD_PATH', 'A job id is 1 to 12 digits.');
       if (mayControlAny(call.identity)) return;
-      await (call.shared ? checkShared(call, jobId) : checkPersonal(call, jobId, way));
+      try {
+        await check(call, jobId, way);
+      } catch (error) {
+        const isOthers = error instanceof GatewayError && error.code === 'GW_NOT_YOURS';
+        throw isOthers && call.hidden === true ? notThere(jobId) : error;
+      }
+    },
+    async submittedBy({ queue, account, subject }, jobIds) {
+      // The mark of an origin: no two parts can be read as another two.
+      const wanted = JSON.stringify([account, subject]);
+      const mine = new Set<string>();
+      const unknown: string[] = [];
+      for (const jobId of jobIds) {
+        const known = submitters.get(keyOf(queue, jobId));
+        if (known === null) unknown.push(jobId);
+        else if (known === wanted) mine.add(jobId);
+      }
+      for (const origin of unknown.length === 0 ? [] : await origins.findMany(queue, unknown)) {
+        const found = JSON.stringify([origin.account, origin.subject]);
+        submitters.put(keyOf(queue, origin.jobId), found);
+        if (found === wanted) mine.add(origin.jobId);
+      }
+      return mine;
     },
   };
 }

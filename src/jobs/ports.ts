@@ -75,8 +75,19 @@ export interface Origins {
   record(origin: Origin): Promise<void>;
   /** Null when there is none. Throws GW_STORE_UNAVAILABLE. */
   find(queue: string, jobId: string): Promise<Origin | null>;
+  /** Those of these jobs that have one, in any order. Throws GW_STORE_UNAVAILABLE. */
+  findMany(queue: string, jobIds: readonly string[]): Promise<readonly Origin[]>;
   /** Notes the state of a job as vovserver told it. Never throws. */
   saw(queue: string, jobId: string, status: string): void;
+}
+
+/** A call that concerns one job. */
+export interface JobCall {
+  readonly queue: string;
+  readonly account: string;
+  readonly shared: boolean;
+  readonly identity: Identity;
+  readonly jobId: string;
 }
 
 /** Whether a control call may go: the owner of the job by the gateway's own record, where the account is shared. */
@@ -85,14 +96,7 @@ export interface Ownership {
    * Throws GW_NOT_YOURS (403) when the job is another's: on a shared account by the record of the true submitter; on a personal
    * one by the job's USER as vovserver tells it (vovserver itself lets users rerun the jobs of others).
    */
-  check(
-    call: {
-      readonly queue: string;
-      readonly account: string;
-      readonly shared: boolean;
-      readonly identity: Identity;
-      readonly jobId: string;
-    },
-    way: Pick<SubmissionWay, 'read'>,
-  ): Promise<void>;
+  check(call: JobCall, way: Pick<SubmissionWay, 'read'>): Promise<void>;
+  /** As `check`, but roles do not count and nothing is told: false for the job of another, and for none. Throws what is in the way of knowing. */
+  isOwn(call: JobCall, way: Pick<SubmissionWay, 'read'>): Promise<boolean>;
 }

@@ -50,3 +50,19 @@ export function answerError(
   const problem = problemOf(error, requestId, options.vendorShape);
   return answerJson(res, [...head, ...own], error.status, 'application/problem+json', problem, options.headOnly);
 }
+
+/** A whole answer of vovserver, or what is shown of it. */
+export interface SeenAnswer {
+  readonly status: number;
+  /** Name, value, …; without Content-Length and Transfer-Encoding. */
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+}
+
+/** Writes a whole answer with the caller's own head. Gives the bytes of its body. */
+export function answerWhole(res: ServerResponse, head: readonly string[], answer: SeenAnswer): number {
+  const { status, headers, body } = answer;
+  res.writeHead(status, [...head, ...headers, 'Content-Length', String(body.length)]);
+  res.end(body);
+  return body.length;
+}

@@ -22,4 +22,5 @@ export type {
 } from './ports.ts';
 export { judgeError } from './queue-agent.ts';
 export { epochOf } from './queue-link.ts';
+export { createSharedAsk, type SharedAsk } from './shared-ask.ts';
 export { AnswerTooLong } from './sink.ts';

@@ -1,18 +1,11 @@
-import type { ServerResponse } from 'node:http';
-import { type Answer, readIdempotencyKey, type Submission, type Submissions } from '../../jobs/index.ts';
+import { readIdempotencyKey, type Submission, type Submissions } from '../../jobs/index.ts';
 import { GatewayError } from '../../kernel/index.ts';
 import type { Broker } from '../../tokens/index.ts';
 import type { Carrier, Upstream } from '../../upstream/index.ts';
+import { answerWhole } from '../answer.ts';
 import { createJobWay } from '../job-way.ts';
 import type { Scope, Step } from '../scope.ts';
 import { upstreamCall } from '../upstream-call.ts';
-
-/** Writes a whole answer with the caller's own head. Gives the bytes of its body. */
-function writeWhole(res: ServerResponse, head: readonly string[], { status, headers, body }: Answer): number {
-  res.writeHead(status, [...head, ...headers, 'Content-Length', String(body.length)]);
-  res.end(body);
-  return body.length;
-}
 
 function bytesOf({ body }: Scope): Buffer {
   if (body.kind === 'bytes') return body.bytes;
@@ -56,7 +49,7 @@ export function createSubmitJob(
     if (call === null || submission === null) return;
     const startedAt = now();
     const answer = await submissions.submit(submission, createJobWay(carrier, broker, call, scope.account));
-    const bytesOut = writeWhole(scope.res, scope.head, answer);
+    const bytesOut = answerWhole(scope.res, scope.head, answer);
     const seconds = (now() - startedAt) / 1000;
     scope.result = { status: answer.status, bytesOut, seconds, renewed: false, complete: true };
   };
