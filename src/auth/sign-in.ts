@@ -250,6 +250,8 @@ export interface DeviceApprovals {
 export interface Visitor {
   readonly session: Session | null;
   readonly caller: Caller | null;
+  /** Finds out again who it is, for answers that take long; throws GatewayError when the credential has ended. */
+  readonly again?: () => Promise<Caller | null>;
 }
 
 /** One page or endpoint of the gateway itself; the server mounts it in Express behind the steps of its door. */

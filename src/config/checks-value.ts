@@ -27,7 +27,7 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
 const isLife = (path: string): boolean =>
   path.startsWith('accessTokens.') ||
   path.startsWith('signIn.session.') ||
-  path.startsWith('jobs.') ||
+  (path.startsWith('jobs.') && !path.startsWith('jobs.watch.')) ||
   path === 'signIn.device.tokenLife' ||
   path === 'queues[].jwtLife' ||
   (path.startsWith('limits.') && path.endsWith('.window'));

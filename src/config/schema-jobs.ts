@@ -27,6 +27,18 @@ const policyRule = z.strictObject({
     .describe('Values that are put in where the field is missing.'),
 });
 
+const watch = z.strictObject({
+  interval: duration()
+    .default(5000)
+    .describe(
+      'While somebody waits for jobs of a vovserver account, vovserver is asked for them this often, by one replica.',
+    ),
+  maxWait: duration().default(60_000).describe('Longest `?wait=`; proxies in front of the gateway must allow as much.'),
+  waitsPerIdentity: z.number().int().min(1).default(200).describe('Waits (`?wait=`) that one person may have at once.'),
+  streamsPerIdentity: z.number().int().min(1).default(20).describe('Event streams that one person may have at once.'),
+  total: z.number().int().min(1).default(20_000).describe('Waits and event streams of everyone on one replica.'),
+});
+
 export const jobsSchema = z.strictObject({
   policy: z
     .array(policyRule)
@@ -46,6 +58,7 @@ export const jobsSchema = z.strictObject({
     .describe(
       'Field of the job that carries the mark by which a submission with an unknown outcome is found again; which one vovserver takes is not publicly known. none: it is found by rundir and logfile only.',
     ),
+  watch: watch.prefault({}).describe('Waiting for jobs instead of polling.'),
   originLife: duration()
     .default(400 * 86_400_000)
     .describe('Who submitted a job is remembered this long, also after vovserver has forgotten the job.'),

@@ -6,3 +6,16 @@ export { createOwnership, type OwnershipOptions } from './ownership.ts';
 export type { SettleTimes } from './parts.ts';
 export type { Answer, Origin, Origins, Ownership, Submission, Submissions, SubmissionWay } from './ports.ts';
 export { createSubmissions, type SubmissionsOptions } from './submissions.ts';
+export { createJobWatch, type JobWatchOptions } from './watch/create-job-watch.ts';
+export { isFinal, JOB_STATES, type JobState, stateOf } from './watch/job-state.ts';
+export type {
+  JobAnswer,
+  JobAsk,
+  JobChange,
+  JobNews,
+  JobWatch,
+  NewsAsk,
+  NewsReader,
+  WatchedJob,
+  WatchWay,
+} from './watch/ports.ts';

@@ -2,7 +2,7 @@
 export { type Clock, systemClock } from './clock.ts';
 export { ERROR_CODES, type ErrorCode, type ErrorOptions, GatewayError, messageOf, toGatewayError } from './errors.ts';
 export { Secret } from './secret.ts';
-export type { Cookie, WebAnswer, WebRequest } from './web.ts';
+export type { CallerLeaving, Cookie, WebAnswer, WebRequest, WebStream } from './web.ts';
 export {
   type Account,
   type Identity,

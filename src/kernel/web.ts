@@ -1,5 +1,21 @@
 import type { IncomingMessage } from 'node:http';
 
+/** Tells that the caller of a request went away, once. */
+export interface CallerLeaving {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: { handleEvent(event: Event): void }): void;
+  removeEventListener(type: 'abort', listener: { handleEvent(event: Event): void }): void;
+}
+
+/** Where a streamed answer is written, until it ends or the caller goes away. */
+export interface WebStream {
+  write(bytes: string | Buffer): void;
+  /** Bytes that were written and that the caller has not taken yet. */
+  readonly waiting: number;
+  /** Ends the answer; a caller that does not take the rest within some seconds is cut off. */
+  end(): void;
+}
+
 /** A request to one of the gateway's own pages or endpoints, after its message was checked and its body read. */
 export interface WebRequest {
   readonly method: string;
@@ -21,6 +37,8 @@ export interface WebRequest {
   readonly userAgent: string;
   /** For libraries that want the message itself; its body has been read already. */
   readonly raw: IncomingMessage;
+  /** For answers that wait. */
+  readonly leaving?: CallerLeaving;
 }
 
 /** A cookie to set; an empty value removes it. The server adds Path=/, HttpOnly, and Secure with the `__Host-` prefix under https. */
@@ -58,5 +76,7 @@ export type WebAnswer = AnswerParts &
         /** Content that never changes under its URL; otherwise no cache may keep the answer. */
         readonly immutable?: boolean;
       }
+    /** Written little by little; `open` gets the place to write to once the head is sent, and gives what ends with it. */
+    | { readonly kind: 'stream'; readonly contentType: string; open(stream: WebStream): Disposable }
     | { readonly kind: 'empty' }
   );

@@ -73,6 +73,8 @@ export function createReport(options: ReportOptions): ReportHandle {
     lane: tell(counted.lane),
     coalesced: tell(counted.coalesced),
     submission: tell(counted.submission),
+    jobWatchers: tell(counted.jobWatchers),
+    jobWatchCall: tell(counted.jobWatchCall),
     attempt: tell(counted.attempt),
     signIn: tell(counted.signIn, written.signIn),
     credential: tell(counted.credential, written.credential),

@@ -133,6 +133,19 @@ function turnMetrics(metrics: Metrics): Pick<EventMetrics, 'turn' | 'lane' | 'co
   };
 }
 
+function watchMetrics(metrics: Metrics): Pick<EventMetrics, 'jobWatchers' | 'jobWatchCall'> {
+  const watchers = metrics.cells('job_watchers');
+  const calls = metrics.cells('job_watch_calls_total');
+  return {
+    jobWatchers(queue, how, count) {
+      watchers.at(queue, how).value = count;
+    },
+    jobWatchCall(queue, what, ok) {
+      calls.at(queue, what, ok ? 'ok' : 'failed').value += 1;
+    },
+  };
+}
+
 function signInMetrics(metrics: Metrics): Pick<EventMetrics, 'signIn' | 'credential' | 'providerReady'> {
   const signIns = metrics.cells('sign_ins_total');
   const credentials = metrics.cells('credential_events_total');
@@ -179,6 +192,7 @@ export function createEventMetrics(metrics: Metrics, clock: Clock): EventMetrics
     ...brokerMetrics(metrics, clock),
     ...gateMetrics(metrics),
     ...turnMetrics(metrics),
+    ...watchMetrics(metrics),
     ...signInMetrics(metrics),
     ...stateMetrics(metrics, clock),
   };

@@ -70,6 +70,11 @@ const ROWS = {
     ['queue', 'what'],
     'Submissions with a key or an unknown outcome, by what became of them.',
   ),
+  job_watchers: gauge(['queue', 'how'], 'Clients that wait for jobs: wait (a call with ?wait=) or stream (events).'),
+  job_watch_calls_total: counter(
+    ['queue', 'what', 'result'],
+    'Calls to vovserver for those who wait: all (jobs of an account) or job (single ones); ok or failed.',
+  ),
   auth_attempts_total: counter(['door', 'result'], 'Presented credentials: ok, failed, blocked.'),
   sign_ins_total: counter(
     ['provider', 'method', 'result'],

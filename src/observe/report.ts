@@ -128,6 +128,10 @@ export interface Report {
   coalesced(queue: string, route: string, how: 'own' | 'shared' | 'too_large'): void;
   /** What became of a submission with an Idempotency-Key, or of one whose outcome was not known. */
   submission(queue: string, what: 'first' | 'replayed' | 'in_progress' | 'reused' | 'unknown' | 'adopted'): void;
+  /** How many clients wait for jobs on a queue. */
+  jobWatchers(queue: string, how: 'wait' | 'stream', count: number): void;
+  /** The watcher asked vovserver, for all jobs of an account or for single ones. */
+  jobWatchCall(queue: string, what: 'all' | 'job', ok: boolean): void;
   attempt(result: 'ok' | 'failed' | 'blocked', door: Door): void;
   signIn(record: SignInRecord): void;
   credential(event: CredentialEvent): void;

@@ -73,8 +73,8 @@ function announce(config: Config, report: ReportHandle): void {
 
 /** Ends the parts in the order that lets each still use what it needs. */
 async function disposeParts(parts: Parts): Promise<void> {
-  const { broker, sources, limiter, turns, tokens, sessions, bearers, providers, upstream, kv } = parts;
-  for (const part of [broker, sources, limiter, turns, tokens, sessions, bearers, providers, upstream, kv])
+  const { jobWatch, broker, sources, limiter, turns, tokens, sessions, bearers, providers, upstream, kv } = parts;
+  for (const part of [jobWatch, broker, sources, limiter, turns, tokens, sessions, bearers, providers, upstream, kv])
     await part[Symbol.asyncDispose]();
 }
 
@@ -113,6 +113,7 @@ function open(config: Config, life: Life, parts: Parts, report: ReportHandle, cl
 
 async function drain(life: Life, doors: Doors, parts: Parts, report: ReportHandle, waitMs: number, clock: Clock) {
   life.state = 'draining';
+  parts.jobWatch.drain();
   report.log.info({ event: 'draining' }, 'no new work is taken');
   if (waitMs > 0) await clock.sleep(waitMs);
   await doors.closeCallers(life.decided.config.server.drain.timeout);

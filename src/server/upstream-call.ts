@@ -4,7 +4,7 @@ import type { Scope } from './scope.ts';
 const WAIT = /(?:^|[,\s])wait=(\d{1,5})(?:$|[,;\s])/i;
 
 /** Milliseconds that the caller wants to wait for a turn (`Prefer: wait=30`, RFC 7240, 4.3); undefined without it. */
-function preferredWait(prefer: string | string[] | undefined): number | undefined {
+export function preferredWait(prefer: string | string[] | undefined): number | undefined {
   if (prefer === undefined) return undefined;
   const seconds = WAIT.exec(String(prefer))?.[1];
   return seconds === undefined ? undefined : Number(seconds) * 1000;

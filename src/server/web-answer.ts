@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { WebAnswer } from '../kernel/index.ts';
+import type { WebAnswer, WebStream } from '../kernel/index.ts';
 import type { CookieJar } from './cookies.ts';
 
 /** For what is no page: nothing may run, load or frame it. */
@@ -45,6 +45,9 @@ function contentOf(answer: WebAnswer): Content {
       const cache = answer.immutable === true ? 'public, max-age=31536000, immutable' : NO_STORE;
       return { type: answer.contentType, bytes: answer.bytes, csp: NO_PAGE_CSP, cache };
     }
+    case 'stream':
+      // A proxy that kept or gathered it would undo it; nginx is told by a field of its own.
+      return { type: answer.contentType, bytes: EMPTY, csp: NO_PAGE_CSP, cache: 'no-store, no-transform' };
     case 'empty':
       return { type: null, bytes: EMPTY, csp: NO_PAGE_CSP, cache: NO_STORE };
   }
@@ -54,6 +57,27 @@ function contentOf(answer: WebAnswer): Content {
 function withoutCsp(head: readonly string[]): string[] {
   const at = head.indexOf('Content-Security-Policy');
   return at === -1 ? [...head] : head.toSpliced(at, 2);
+}
+
+/** Milliseconds that a caller gets to take the end of a stream. */
+const LAST_CHANCE = 3000;
+
+/** Lets a streamed answer be written, and ends it with the connection. */
+function openStream(res: ServerResponse, answer: Extract<WebAnswer, { kind: 'stream' }>): void {
+  const stream: WebStream = {
+    write: (bytes) => void (res.writable && res.write(bytes)),
+    get waiting() {
+      return res.writableLength;
+    },
+    end() {
+      res.end();
+      const cut = setTimeout(() => res.destroy(), LAST_CHANCE);
+      res.once('close', () => clearTimeout(cut));
+    },
+  };
+  const opened = answer.open(stream);
+  if (res.destroyed) opened[Symbol.dispose]();
+  else res.once('close', () => opened[Symbol.dispose]());
 }
 
 /** Writes the answer of a page or endpoint with `head` (name, value, …) before its own headers. Gives the bytes of the body. */
@@ -73,6 +97,15 @@ export function writeWebAnswer(
   for (const cookie of answer.cookies ?? []) fields.push('Set-Cookie', jar.write(cookie));
   if (type !== null) fields.push('Content-Type', type);
   if (location !== undefined) fields.push('Location', location);
+  if (answer.kind === 'stream') {
+    res.writeHead(answer.status ?? 200, [...fields, 'X-Accel-Buffering', 'no']);
+    if (headOnly) res.end();
+    else {
+      res.flushHeaders();
+      openStream(res, answer);
+    }
+    return 0;
+  }
   res.writeHead(answer.status ?? (location === undefined ? 200 : 303), [
     ...fields,
     'Content-Length',

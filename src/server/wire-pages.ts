@@ -7,7 +7,7 @@ import {
   type WebRoute,
 } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
-import type { Origins } from '../jobs/index.ts';
+import type { JobWatch, Origins } from '../jobs/index.ts';
 import type { WebRequest } from '../kernel/index.ts';
 import type { Limiter } from '../limits/index.ts';
 import { createPortal } from '../portal/index.ts';
@@ -15,6 +15,7 @@ import type { Broker, Enrolments } from '../tokens/index.ts';
 import { createAccountStates } from './account-states.ts';
 import type { CookieJar } from './cookies.ts';
 import { createJobRoutes } from './job-routes.ts';
+import { createJobWatchRoutes } from './job-watch-routes.ts';
 import type { ErrorPage } from './pipeline.ts';
 import { vendorRoute } from './steps/serve-vendor-page.ts';
 import { writeWebAnswer } from './web-answer.ts';
@@ -28,6 +29,7 @@ export interface PagesOptions extends Omit<SignInOptions, 'onNewAccounts'>, Sign
   readonly broker: Broker;
   readonly enrolments: Enrolments;
   readonly origins: Origins;
+  readonly jobWatch: JobWatch;
   readonly jar: CookieJar;
   readonly secure: boolean;
 }
@@ -66,6 +68,12 @@ export function wirePages(options: PagesOptions): Pages {
     ...portal.routes,
     ...createOAuthRoutes({ config, clock, devices, tokens, publicUrl }),
     ...createJobRoutes(options.origins),
+    ...createJobWatchRoutes({
+      watch: options.jobWatch,
+      rules: () => decided().rules,
+      maxWait: () => config().jobs.watch.maxWait,
+      clock,
+    }),
     vendorRoute(() => config().docs.vendorPages),
   ];
   return {

@@ -4,6 +4,7 @@ import { createRouteTable, createSubmissionPolicy, type RouteTable, type Submiss
 import { type AccessTokens, createAccessTokens, createTokenEndpoint, type People } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { createIdentityRules, type IdentityRules } from '../identity/index.ts';
+import type { JobWatch } from '../jobs/index.ts';
 import { type Clock, GatewayError, type Identity } from '../kernel/index.ts';
 import { createLimiter, type Limiter } from '../limits/index.ts';
 import type { ReportHandle } from '../observe/index.ts';
@@ -51,6 +52,7 @@ import { createServeVendorPage } from './steps/serve-vendor-page.ts';
 import { createSubmitJob } from './steps/submit-job.ts';
 import { type CarryPage, createVendorPages } from './vendor-pages.ts';
 import { type Guards, wireGuards } from './wire-guards.ts';
+import { wireJobWatch } from './wire-job-watch.ts';
 import { type Pages, wirePages } from './wire-pages.ts';
 import { type SignIn, type SignInOptions, wirePeople, wireSignIn } from './wire-sign-in.ts';
 
@@ -83,6 +85,7 @@ export interface Parts extends SignIn, Guards {
   readonly tokens: AccessTokens;
   readonly limiter: Limiter;
   readonly enrolments: Enrolments;
+  readonly jobWatch: JobWatch;
   readonly pages: Pages;
   readonly steps: Steps;
 }
@@ -218,7 +221,7 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     readForm: createReadForm(jar),
     chooseAccount: createChooseAccount(() => decided().rules),
     exchangeToken: createExchangeToken(wireTokenEndpoint(options, tokens, upstream, broker), guard),
-    servePage: createServePage(jar, config),
+    servePage: createServePage(jar, config, authenticate),
     serveVendorPage: createServeVendorPage(vendorPages, jar),
     refuse,
     inspectBody: createInspectBody(() => decided().policy, report),
@@ -255,7 +258,8 @@ export function wire(options: WireOptions): Parts {
     replicaId,
   });
   const guards = wireGuards(options, { kv, sealer, upstream: toVovserver.upstream, replicaId });
-  const known = { ...toVovserver, ...signIn, ...guards, kv, tokens, limiter, jar, secure };
+  const jobWatch = wireJobWatch(options, { ...guards, kv, sealer, broker: toVovserver.broker, replicaId });
+  const known = { ...toVovserver, ...signIn, ...guards, kv, tokens, limiter, jobWatch, jar, secure };
   const pages = wirePages({ ...known, decided, sealer, clock, report, version: options.version });
   const vendorPages = createVendorPages({ upstream: toVovserver.upstream, publicUrl: () => publicUrl, report, clock });
   return { ...known, pages, steps: wireSteps(options, known, vendorPages) };

@@ -77,6 +77,8 @@ export function createRecordedReport(): RecordedReport {
     lane: () => undefined,
     coalesced: () => undefined,
     submission: () => undefined,
+    jobWatchers: () => undefined,
+    jobWatchCall: () => undefined,
     credential: () => undefined,
     providerReady: () => undefined,
     configReload: note('configReload'),

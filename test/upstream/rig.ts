@@ -52,6 +52,8 @@ export function createToldReport(): Report & { told: Told } {
     lane: () => undefined,
     coalesced: () => undefined,
     submission: () => undefined,
+    jobWatchers: () => undefined,
+    jobWatchCall: () => undefined,
     credential: () => undefined,
     providerReady: () => undefined,
     configReload: ignore,

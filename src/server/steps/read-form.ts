@@ -89,6 +89,7 @@ function requestOf(
     requestId: meta.requestId,
     userAgent: (req.headers['user-agent'] ?? '').slice(0, 256),
     raw: req,
+    leaving: scope.signal,
   };
 }
 

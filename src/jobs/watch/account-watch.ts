@@ -1,0 +1,141 @@
+import { type Account, type Clock, GatewayError, type Identity } from '../../kernel/index.ts';
+import type { Origins } from '../ports.ts';
+import { isFinal } from './job-state.ts';
+import type { Lookups } from './lookups.ts';
+import type { JobChange, WatchedJob } from './ports.ts';
+import type { Watcher } from './watcher.ts';
+
+/** Milliseconds: a job may be seen right before it is written down who submitted it. */
+const WRITTEN_DOWN = 300;
+const REMEMBERED = 20_000;
+
+export interface AccountWatchOptions {
+  readonly account: Account;
+  readonly lookups: Lookups;
+  /** Starts the watcher; `onNews` is told of every look. */
+  readonly startWatcher: (onNews: (changes: readonly JobChange[], head: string) => void) => Watcher;
+  readonly origins: Pick<Origins, 'find'>;
+  readonly clock: Clock;
+  readonly interval: () => number;
+}
+
+/** Told after every look at vovserver. */
+export interface NewsListener {
+  news(changes: readonly JobChange[], head: string): void;
+}
+
+/** Whether an identity may see every job of a queue. */
+export const seesAll = ({ roles }: Identity): boolean => roles.some((role) => role !== 'user');
+
+/** One account as it is looked at from here: single jobs whenever asked, all of them while somebody waits. */
+export class AccountWatch {
+  readonly #options: AccountWatchOptions;
+  readonly #listeners = new Set<NewsListener>();
+  /** True submitters of jobs of a shared account, by job id. */
+  readonly #subjects = new Map<string, string>();
+  #watcher: Watcher | null = null;
+  #lingering: Disposable | null = null;
+  #interested = 0;
+
+  constructor(options: AccountWatchOptions) {
+    this.#options = options;
+  }
+
+  get idle(): boolean {
+    return this.#interested === 0 && this.#watcher === null;
+  }
+
+  /** Keeps the watcher going until disposed, and a little longer: who waits comes again. */
+  interest(): Disposable {
+    const { clock, interval, startWatcher } = this.#options;
+    this.#interested += 1;
+    this.#lingering?.[Symbol.dispose]();
+    this.#lingering = null;
+    this.#watcher ??= startWatcher((changes, head) => {
+      for (const listener of this.#listeners) listener.news(changes, head);
+    });
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        this.#interested -= 1;
+        if (this.#interested === 0) this.#lingering = clock.after(interval(), () => void this.stop());
+      },
+    };
+  }
+
+  get watcher(): Watcher | null {
+    return this.#watcher;
+  }
+
+  listen(listener: NewsListener): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  async stop(): Promise<void> {
+    const watcher = this.#watcher;
+    this.#lingering?.[Symbol.dispose]();
+    this.#watcher = null;
+    await watcher?.[Symbol.asyncDispose]();
+  }
+
+  /** The job as it is in the table, when all jobs are watched anyway; or as it was looked up since. */
+  inTable(jobId: string): WatchedJob | undefined {
+    const { table } = this.#watcher ?? {};
+    const job = table?.get(jobId);
+    if (table === undefined || job === undefined || job.state === 'forgotten') return job;
+    // What has not ended was seen with the last look.
+    const seenAt = isFinal(job.state) ? job.seenAt : Math.max(job.seenAt, table.at);
+    const single = this.#options.lookups.recall(jobId);
+    return single !== undefined && single.seenAt > seenAt ? single : { ...job, seenAt };
+  }
+
+  /** Null when vovserver knows no such job. Throws GatewayError. */
+  async find(jobId: string, maxAge: number): Promise<WatchedJob | null> {
+    return this.inTable(jobId) ?? (await this.#options.lookups.find(jobId, maxAge));
+  }
+
+  /** Whether a job that vovserver shows is one of the identity's own. Throws GW_STORE_UNAVAILABLE on a shared account. */
+  async isOwn({ jobId, user }: WatchedJob, identity: Identity): Promise<boolean> {
+    const { account } = this.#options;
+    if (user !== account.name) return false;
+    return !account.shared || (await this.#subjectOf(jobId)) === identity.subject;
+  }
+
+  /** These changes as far as they are of the identity's own jobs. */
+  async ownOf<C extends JobChange>(changes: readonly C[], identity: Identity): Promise<readonly C[]> {
+    if (!this.#options.account.shared) return changes;
+    const own: C[] = [];
+    for (const change of changes) if (await this.#isSubmitter(change.job.jobId, identity)) own.push(change);
+    return own;
+  }
+
+  async #isSubmitter(jobId: string, identity: Identity): Promise<boolean> {
+    try {
+      return (await this.#subjectOf(jobId, true)) === identity.subject;
+    } catch (error) {
+      if (error instanceof GatewayError) return false;
+      throw error;
+    }
+  }
+
+  async #subjectOf(jobId: string, patient = false): Promise<string | null> {
+    const known = this.#subjects.get(jobId);
+    if (known !== undefined) return known;
+    const { origins, account, clock } = this.#options;
+    let origin = await origins.find(account.queue, jobId);
+    if (origin === null && patient) {
+      await clock.sleep(WRITTEN_DOWN);
+      origin = await origins.find(account.queue, jobId);
+    }
+    if (origin === null || origin.account !== account.name) return null;
+    this.#subjects.set(jobId, origin.subject);
+    for (const oldest of this.#subjects.keys()) {
+      if (this.#subjects.size <= REMEMBERED) break;
+      this.#subjects.delete(oldest);
+    }
+    return origin.subject;
+  }
+}

@@ -1,0 +1,188 @@
+import { randomBytes } from 'node:crypto';
+import type { Config } from '../../config/index.ts';
+import { type Account, type Clock, GatewayError, type Identity, type Secret } from '../../kernel/index.ts';
+import type { Report } from '../../observe/index.ts';
+import type { KeyValue, Leases, Sealer } from '../../platform/index.ts';
+import { normalJobId } from '../job-id.ts';
+import { createKeyedHash } from '../keyed-hash.ts';
+import type { Origins } from '../ports.ts';
+import { AccountWatch, seesAll } from './account-watch.ts';
+import { isFinal, stateOf } from './job-state.ts';
+import { createLookups, type Dialect } from './lookups.ts';
+import { createPlaces } from './places.ts';
+import type { JobAsk, JobWatch, NewsAsk, NewsReader, WatchedJob, WatchWay } from './ports.ts';
+import { createReading } from './reading.ts';
+import { createSerial } from './serial.ts';
+import { createTableStore } from './table-store.ts';
+import { type Drain, waitForJob } from './wait.ts';
+import { Watcher } from './watcher.ts';
+
+export interface JobWatchOptions {
+  readonly kv: KeyValue;
+  readonly sealer: Sealer;
+  readonly leases: Leases;
+  /** Key of the hashes that stand for accounts in the store. */
+  readonly hashKey: Secret;
+  readonly config: () => Pick<Config, 'jobs'>;
+  readonly wayFor: WatchWay;
+  readonly origins: Pick<Origins, 'find' | 'saw'>;
+  /** Told when a job was seen to have ended; may be told more than once. */
+  readonly onFinal?: (queue: string, account: string, jobId: string) => void;
+  readonly clock: Clock;
+  readonly random?: (bytes: number) => Buffer;
+  readonly report: Pick<Report, 'log' | 'jobWatchers' | 'jobWatchCall'>;
+}
+
+/** Accounts that are remembered although nobody waits for them. */
+const IDLE_ACCOUNTS = 500;
+/** Milliseconds between two look-ups of single jobs of one account, at most the interval. */
+const LOOKUP_GAP = 1000;
+
+const unknownJob = (): GatewayError => new GatewayError('GW_NOT_FOUND', 'There is no job of yours with this id.');
+
+function createDrain(): Drain & { start(): void } {
+  const listeners = new Set<() => void>();
+  let draining = false;
+  return {
+    get draining() {
+      return draining;
+    },
+    onDrain(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    start() {
+      draining = true;
+      for (const listener of listeners) listener();
+    },
+  };
+}
+
+/** Makes the watch of an account. */
+function createAccountWatches(options: JobWatchOptions) {
+  const { kv, sealer, leases, hashKey, config, wayFor, origins, onFinal, clock, report } = options;
+  const { random = randomBytes } = options;
+  const hash = createKeyedHash(hashKey);
+  const interval = (): number => config().jobs.watch.interval;
+  const dialects = new Map<string, Dialect>();
+  const watches = new Map<string, AccountWatch>();
+
+  const dialectOf = (queue: string): Dialect => {
+    const dialect = dialects.get(queue) ?? { fields: 'full' };
+    dialects.set(queue, dialect);
+    return dialect;
+  };
+  const create = (account: Account): AccountWatch => {
+    const { queue, name } = account;
+    const id = hash('watch', [queue, name]);
+    const onSeen = (job: WatchedJob): void => {
+      origins.saw(queue, job.jobId, job.status);
+      if (isFinal(job.state)) onFinal?.(queue, job.user, job.jobId);
+    };
+    const common = { way: wayFor(account), serial: createSerial(), dialect: dialectOf(queue), clock, onSeen };
+    const lookups = createLookups({
+      ...common,
+      gap: () => Math.min(LOOKUP_GAP, interval()),
+      onCall: (ok) => report.jobWatchCall(queue, 'job', ok),
+    });
+    const startWatcher: ConstructorParameters<typeof AccountWatch>[0]['startWatcher'] = (onNews) =>
+      new Watcher({
+        ...common,
+        account: name,
+        lookups,
+        store: createTableStore(kv, sealer, id),
+        leases,
+        lease: `job-watch-${id}`,
+        nonce: () => random(4).toString('hex'),
+        interval,
+        onCall: (ok) => report.jobWatchCall(queue, 'all', ok),
+        onNews,
+      });
+    return new AccountWatch({ account, lookups, startWatcher, origins, clock, interval });
+  };
+  return {
+    interval,
+    of(account: Account): AccountWatch {
+      const key = JSON.stringify([account.queue, account.name, account.shared]);
+      const watch = watches.get(key) ?? create(account);
+      watches.delete(key);
+      watches.set(key, watch);
+      for (const [oldest, one] of watches) {
+        if (watches.size <= IDLE_ACCOUNTS) break;
+        if (one.idle) watches.delete(oldest);
+      }
+      return watch;
+    },
+    stop: () => Promise.all([...watches.values()].map((watch) => watch.stop())),
+  };
+}
+
+/** Creates the watch over jobs: for each account one watcher while somebody waits, whatever their number. */
+export function createJobWatch(options: JobWatchOptions): JobWatch {
+  const { origins, clock, config, report } = options;
+  const watches = createAccountWatches(options);
+  const { interval } = watches;
+  const drain = createDrain();
+  const places = createPlaces(
+    () => config().jobs.watch,
+    (queue, kind, count) => report.jobWatchers(queue, kind, count),
+  );
+
+  /** What the gateway last saw of a job that vovserver has forgotten. Throws GW_NOT_FOUND. */
+  const remembered = async (account: Account, identity: Identity, jobId: string): Promise<WatchedJob> => {
+    const origin = await origins.find(account.queue, jobId);
+    if (origin === null || (origin.subject !== identity.subject && !seesAll(identity))) throw unknownJob();
+    const status = origin.lastSeen?.status ?? '';
+    const last = stateOf(status);
+    const state = isFinal(last) ? last : 'forgotten';
+    const nothing = { host: null, exit: null, duration: null, ended: 0 };
+    return {
+      jobId,
+      user: origin.account,
+      status,
+      state,
+      ...nothing,
+      seenAt: origin.lastSeen?.at ?? origin.submittedAt,
+    };
+  };
+  const current = async (watch: AccountWatch, { account, identity, jobId }: JobAsk): Promise<WatchedJob> => {
+    const job = await watch.find(jobId, Math.min(LOOKUP_GAP, interval()));
+    if (job === null || job.state === 'forgotten') return await remembered(account, identity, jobId);
+    if (!seesAll(identity) && !(await watch.isOwn(job, identity))) throw unknownJob();
+    return job;
+  };
+
+  return {
+    async look(ask) {
+      const jobId = normalJobId(ask.jobId);
+      if (jobId === null) throw unknownJob();
+      const watch = watches.of(ask.account);
+      const normal = { ...ask, jobId };
+      if (ask.waitMs <= 0) return { job: await current(watch, normal), end: 'at_once' };
+      using _place = places.take('wait', ask.account.queue, ask.identity.subject);
+      using _interest = watch.interest();
+      await watch.watcher?.ready;
+      const first = await current(watch, normal);
+      return await waitForJob(normal, first, { watch, clock, drain, interval });
+    },
+    async follow(ask: NewsAsk, reader: NewsReader) {
+      if (drain.draining) throw new GatewayError('GW_DRAINING', 'This replica is shutting down.', { retryAfter: 1 });
+      const watch = watches.of(ask.account);
+      const place = places.take('stream', ask.account.queue, ask.identity.subject);
+      const interest = watch.interest();
+      try {
+        await watch.watcher?.ready;
+        return createReading(ask, reader, { watch, drain, held: [place, interest] });
+      } catch (error) {
+        place[Symbol.dispose]();
+        interest[Symbol.dispose]();
+        throw error;
+      }
+    },
+    drain: () => drain.start(),
+    async [Symbol.asyncDispose]() {
+      drain.start();
+      await watches.stop();
+    },
+  };
+}

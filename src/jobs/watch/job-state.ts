@@ -1,0 +1,44 @@
+/** What a job is doing, in words that stay the same whatever vovserver calls it. */
+export type JobState =
+  | 'idle'
+  | 'queued'
+  | 'running'
+  | 'suspended'
+  | 'sleeping'
+  | 'withdrawn'
+  | 'done'
+  | 'failed'
+  | 'forgotten'
+  | 'unknown';
+
+export const JOB_STATES: readonly JobState[] = [
+  'idle',
+  'queued',
+  'running',
+  'suspended',
+  'sleeping',
+  'withdrawn',
+  'done',
+  'failed',
+  'forgotten',
+  'unknown',
+];
+
+/** Words of STATUSNC ("Job Status"); a job in transfer waits in another queue. */
+const STATE_OF: ReadonlyMap<string, JobState> = new Map([
+  ['idle', 'idle'],
+  ['queued', 'queued'],
+  ['transfer', 'queued'],
+  ['running', 'running'],
+  ['suspended', 'suspended'],
+  ['sleeping', 'sleeping'],
+  ['withdrawn', 'withdrawn'],
+  ['done', 'done'],
+  ['failed', 'failed'],
+]);
+
+/** The state for a word of STATUSNC; `unknown` for a word that is not documented. */
+export const stateOf = (status: string): JobState => STATE_OF.get(status.toLowerCase()) ?? 'unknown';
+
+/** Whether nothing more happens to a job by itself. */
+export const isFinal = (state: JobState): boolean => state === 'done' || state === 'failed' || state === 'forgotten';

@@ -1,0 +1,80 @@
+import { type JobState, stateOf } from './job-state.ts';
+import type { LoggedChange, TableState } from './job-table.ts';
+import type { WatchedJob } from './ports.ts';
+
+const VERSION = 1;
+
+type JobText = [string, string, string, number, string | null, number | null, string | null, number, number];
+type ChangeText = [string, ...JobText];
+
+const jobText = (job: WatchedJob): JobText => {
+  const { jobId, user, status, state, host, exit, duration, ended, seenAt } = job;
+  return [jobId, user, status, state === 'forgotten' ? 1 : 0, host, exit, duration, ended, seenAt];
+};
+
+const jobOf = ([jobId, user, status, gone, host, exit, duration, ended, seenAt]: JobText): WatchedJob => {
+  const state: JobState = gone === 1 ? 'forgotten' : stateOf(status);
+  return { jobId, user, status, state, host, exit, duration, ended, seenAt };
+};
+
+const changeText = ({ id, job }: LoggedChange): ChangeText => [id, ...jobText(job)];
+const changeOf = ([id, ...job]: ChangeText): LoggedChange => ({ id, job: jobOf(job) });
+
+/** A table as text; short, since it is written with every change. */
+export function encodeTable({ head, at, since, jobs, log }: TableState): string {
+  return JSON.stringify([VERSION, head, at, since, jobs.map(jobText), log.map(changeText)]);
+}
+
+/** Null for what this version did not write; the seal vouches for the rest. */
+export function decodeTable(text: string): TableState | null {
+  const [version, head, at, since, jobs, log] = JSON.parse(text) as [
+    number,
+    string,
+    number,
+    number,
+    JobText[],
+    ChangeText[],
+  ];
+  if (version !== VERSION) return null;
+  return { head, at, since, jobs: jobs.map(jobOf), log: log.map(changeOf) };
+}
+
+/** What the replica that watches tells the others after each look. */
+export interface Beat {
+  /** Grows with every holder. */
+  readonly fence: number;
+  readonly at: number;
+  /** Name of the change before these. */
+  readonly after: string;
+  readonly head: string;
+  /** Null: more than a message should hold; they are in the store. */
+  readonly changes: readonly LoggedChange[] | null;
+}
+
+/** A message between replicas: a beat, the wish to hear one, or the end of a watch. */
+export type WatchMessage =
+  | { readonly kind: 'beat'; readonly beat: Beat }
+  | { readonly kind: 'hello' }
+  | { readonly kind: 'bye' };
+
+export function encodeMessage(message: WatchMessage): string {
+  if (message.kind !== 'beat') return JSON.stringify([VERSION, message.kind]);
+  const { fence, at, after, head, changes } = message.beat;
+  return JSON.stringify([VERSION, 'beat', fence, at, after, head, changes?.map(changeText) ?? null]);
+}
+
+/** Null for what this version did not write. */
+export function decodeMessage(text: string): WatchMessage | null {
+  const [version, kind, fence, at, after, head, changes] = JSON.parse(text) as [
+    number,
+    WatchMessage['kind'],
+    number,
+    number,
+    string,
+    string,
+    ChangeText[] | null,
+  ];
+  if (version !== VERSION) return null;
+  if (kind !== 'beat') return { kind };
+  return { kind, beat: { fence, at, after, head, changes: changes?.map(changeOf) ?? null } };
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '../../kernel/index.ts';
+import type { AccountWatch } from './account-watch.ts';
+import type { JobAnswer, JobAsk, Leaving, WaitEnd, WatchedJob } from './ports.ts';
+
+/** Ends waits early. */
+export interface Drain {
+  readonly draining: boolean;
+  /** Told once when the gateway begins to shut down. */
+  onDrain(listener: () => void): Disposable;
+}
+
+interface WaitParts {
+  readonly watch: AccountWatch;
+  readonly clock: Clock;
+  readonly drain: Drain;
+  /** Milliseconds between two looks at a job that the watcher does not show. */
+  readonly interval: () => number;
+}
+
+const nothing: Disposable = { [Symbol.dispose]: () => undefined };
+
+function onLeaving(leaving: Leaving | undefined, left: () => void): Disposable {
+  if (leaving === undefined) return nothing;
+  const listener = { handleEvent: left };
+  leaving.addEventListener('abort', listener);
+  return { [Symbol.dispose]: () => leaving.removeEventListener('abort', listener) };
+}
+
+/** Waits until the job is as wanted, or the time is over, or the asker left, or the gateway shuts down. */
+export async function waitForJob(ask: JobAsk, first: WatchedJob, parts: WaitParts): Promise<JobAnswer> {
+  const { watch, clock, drain, interval } = parts;
+  const { jobId, waitMs, isWanted, leaving } = ask;
+  if (waitMs <= 0 || isWanted(first, first)) return { job: first, end: 'at_once' };
+  if (drain.draining) return { job: first, end: 'draining' };
+  if (leaving?.aborted === true) return { job: first, end: 'left' };
+  let job = first;
+  const ended = Promise.withResolvers<WaitEnd>();
+  const look = (seen: WatchedJob | null | undefined): void => {
+    if (seen === null || seen === undefined) return;
+    job = seen;
+    if (isWanted(job, first)) ended.resolve('wanted');
+  };
+  // Jobs of others, and those that the watcher has not met yet, are looked at one by one.
+  const lookAside = async (): Promise<void> => {
+    if (watch.inTable(jobId) === undefined) look(await watch.find(jobId, interval() / 2).catch(() => null));
+  };
+  using _news = watch.listen({ news: () => look(watch.inTable(jobId)) });
+  using _time = clock.after(waitMs, () => ended.resolve('time'));
+  using _left = onLeaving(leaving, () => ended.resolve('left'));
+  using _drain = drain.onDrain(() => ended.resolve('draining'));
+  using _aside = clock.every(interval(), () => void lookAside());
+  look(watch.inTable(jobId));
+  const end = await ended.promise;
+  return { job, end };
+}

@@ -1,0 +1,81 @@
+import { normalJobId } from '../job-id.ts';
+import type { Answer } from '../ports.ts';
+import { readRows } from '../query-rows.ts';
+import { isFinal, stateOf } from './job-state.ts';
+import type { WatchedJob } from './ports.ts';
+
+/**
+ * Which fields are asked for. The tutorial vouches for the plain ones only; the others are tried first, since a job that
+ * ended between two looks is found by its end.
+ */
+export type FieldSet = 'full' | 'plain';
+
+const PLAIN_FIELDS = ['idint', 'user', 'statusnc', 'host', 'durationpp'] as const;
+const FULL_FIELDS = [...PLAIN_FIELDS, 'exit', 'ended'] as const;
+
+const fieldsOf = (set: FieldSet): readonly string[] => (set === 'full' ? FULL_FIELDS : PLAIN_FIELDS);
+
+/** Jobs that one look may give; an account with more is looked at job by job. */
+export const MOST_JOBS = 20_000;
+/** Ids in one query. */
+export const MOST_IDS = 200;
+
+/** Account names that mean nothing in a selection rule. */
+const PLAIN_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+
+function target(select: FieldSet, where: string, limit: number): string {
+  const parts = { select: fieldsOf(select).join(','), from: 'jobs', where, limit: String(limit) };
+  const text = Object.entries(parts).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  return `/api/v3/query?${text.join('&')}`;
+}
+
+/**
+ * Asks for the jobs of an account that have not ended, and those that ended at `since` (seconds on vovserver's clock) or
+ * later. Null for an account name that could be read as more than a name.
+ */
+export function liveQuery(account: string, set: FieldSet, since: number): string | null {
+  if (!PLAIN_NAME.test(account)) return null;
+  const live = '(statusnc!=Done statusnc!=Failed)';
+  const which = set === 'full' ? `(${live}|ended>=${Math.max(0, Math.floor(since))})` : live;
+  return target(set, `user==${account} ${which}`, MOST_JOBS);
+}
+
+/** Asks for jobs by their ids, at most {@link MOST_IDS}. */
+export function idsQuery(ids: readonly string[], set: FieldSet): string {
+  return target(set, `idint==${ids.join(',')}`, ids.length + 1);
+}
+
+const wholeNumber = (text: string | undefined): number | null => {
+  const value = text === undefined || text === '' ? Number.NaN : Number(text);
+  return Number.isSafeInteger(value) ? value : null;
+};
+
+/** The jobs in an answer; null when it is not a good answer to the question. */
+export function readJobs(answer: Answer, set: FieldSet, now: number): WatchedJob[] | null {
+  const rows = readRows(answer, fieldsOf(set));
+  if (rows === null) return null;
+  const jobs: WatchedJob[] = [];
+  for (const row of rows) {
+    const jobId = normalJobId(row.idint ?? '');
+    if (jobId === null) return null;
+    const status = (row.statusnc ?? '').slice(0, 40);
+    const state = stateOf(status);
+    const over = isFinal(state);
+    jobs.push({
+      jobId,
+      user: row.user ?? '',
+      status,
+      state,
+      host: row.host === undefined || row.host === '' ? null : row.host,
+      exit: over ? wholeNumber(row.exit) : null,
+      duration: over ? (row.durationpp ?? null) : null,
+      ended: over ? (wholeNumber(row.ended) ?? 0) : 0,
+      seenAt: now,
+    });
+  }
+  return jobs;
+}
+
+/** Whether an answer says that the question was not understood, so that a plainer one may be. */
+export const isMisunderstood = ({ status, body }: Answer): boolean =>
+  status === 400 || (status === 200 && body.length < 4096 && /"err(?:or)?msg"\s*:\s*"[^"]/.test(body.toString('utf8')));

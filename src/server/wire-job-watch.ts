@@ -1,0 +1,60 @@
+import { createJobWatch, type JobWatch, type Origins, type WatchWay } from '../jobs/index.ts';
+import { createLeases, type KeyValue, type Sealer } from '../platform/index.ts';
+import type { Broker } from '../tokens/index.ts';
+import type { Carrier } from '../upstream/index.ts';
+import { createCorrelation } from './correlation.ts';
+import type { WireOptions } from './wire.ts';
+
+/** 20 000 jobs with every field that is asked for. */
+const ANSWER_BYTES = 8_388_608;
+const NEVER = new AbortController().signal;
+
+/** What the watch over jobs needs of the other parts. */
+export interface JobWatchParts {
+  readonly kv: KeyValue;
+  readonly sealer: Sealer;
+  readonly carrier: Carrier;
+  readonly broker: Broker;
+  readonly origins: Origins;
+  readonly replicaId: string;
+}
+
+/** Reads for the watch: each call takes a turn like those of a caller, and belongs to the account itself. */
+function createWatchWay(carrier: Carrier, broker: Broker): WatchWay {
+  const correlation = createCorrelation();
+  return (account) => ({
+    async read(target) {
+      const call = {
+        queue: account.queue,
+        account: account.name,
+        method: 'GET',
+        target,
+        route: 'query',
+        class: 'list',
+        rawHeaders: ['Accept', 'application/json'],
+        body: { kind: 'none' },
+        requestId: correlation.requestId(undefined),
+        traceparent: correlation.traceparent(undefined),
+        signal: NEVER,
+      } as const;
+      return await carrier.ask(call, broker.credentialFor(account), ANSWER_BYTES);
+    },
+  });
+}
+
+/** The watch over jobs for those who wait. */
+export function wireJobWatch(options: WireOptions, parts: JobWatchParts): JobWatch {
+  const { kv, sealer, carrier, broker, origins, replicaId } = parts;
+  const { decided, report, clock } = options;
+  return createJobWatch({
+    kv,
+    sealer,
+    leases: createLeases(kv, { clock, ownerId: replicaId }),
+    hashKey: decided().config.secrets.tokenKey,
+    config: () => decided().config,
+    wayFor: createWatchWay(carrier, broker),
+    origins,
+    clock,
+    report,
+  });
+}
