@@ -114,6 +114,10 @@ const SAMPLES: Readonly<Record<string, unknown>> = {
       defaults: { jobclass: 'external' },
     },
   ],
+  'jobs.quotas': [
+    { name: 'everyone', exceptGroups: ['ci'], submissionsPerMinute: 120, submissionsPerDay: 20_000, liveJobs: 5000 },
+    { name: 'contractors', groups: ['contractors'], per: 'group', queues: ['chips'], liveJobs: 2000, mode: 'observe' },
+  ],
   'limits.groups': { cad: { all: { requests: 3000, window: '1m' }, submit: { requests: 600, window: '1m' } } },
 };
 

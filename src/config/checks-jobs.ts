@@ -5,6 +5,7 @@ import { twice } from './checks-queue.ts';
 import type { Draft } from './draft.ts';
 
 type RuleDraft = NonNullable<NonNullable<NonNullable<Draft['jobs']>['policy']>[number]>;
+type QuotaDraft = NonNullable<NonNullable<NonNullable<Draft['jobs']>['quotas']>[number]>;
 type FieldDraft = NonNullable<NonNullable<RuleDraft['fields']>[string]>;
 
 /** A rule about each of jobs.policy. */
@@ -27,6 +28,19 @@ const fieldRule = (name: string, rule: (field: FieldDraft, path: string) => Iter
       if (field !== undefined) yield* rule(field, `${path}.fields.${key}`);
     }
   });
+
+/** A rule about each of jobs.quotas. */
+const quotaRule = (
+  name: string,
+  rule: (quota: QuotaDraft, path: string, draft: Draft) => Iterable<CheckFinding>,
+): Check => ({
+  name,
+  *run(draft) {
+    for (const [index, entry] of (draft.jobs?.quotas ?? []).entries()) {
+      if (entry !== undefined) yield* rule(entry, `jobs.quotas[${index}]`, draft);
+    }
+  },
+});
 
 /** Longest text that the policy runs a pattern on; two open repetitions in a row and two `?`: 30 ms at worst. */
 const LONGEST = 4096;
@@ -62,6 +76,10 @@ function* namesIn(rule: RuleDraft, path: string): Generator<readonly [path: stri
 
 function* groupLists(draft: Draft): Generator<readonly [path: string, group: string]> {
   const lists = [
+    ...(draft.jobs?.quotas ?? []).flatMap((quota, at) => [
+      [`jobs.quotas[${at}].groups`, quota?.groups] as const,
+      [`jobs.quotas[${at}].exceptGroups`, quota?.exceptGroups] as const,
+    ]),
     ...(draft.jobs?.policy ?? []).flatMap((rule, at) => [
       [`jobs.policy[${at}].groups`, rule?.groups] as const,
       [`jobs.policy[${at}].exceptGroups`, rule?.exceptGroups] as const,
@@ -78,8 +96,50 @@ function breaks(value: string | number, { oneOf, most }: FieldDraft): string | n
   return most !== undefined && !(Number(value) <= most) ? 'is more than most of this field' : null;
 }
 
-/** Rules of jobs.policy. */
+/** Queues of an entry that the configuration lacks. */
+function* unknownQueues(draft: Draft, path: string, queues: QuotaDraft['queues']): Generator<CheckFinding> {
+  const known = (draft.queues ?? []).map((queue) => queue?.name);
+  if (known.length === 0 || known.includes(undefined)) return;
+  for (const [at, name] of (queues ?? []).entries()) {
+    if (name !== undefined && !known.includes(name)) {
+      yield unknown(`${path}.queues[${at}]`, 'queue', name, defined(known));
+    }
+  }
+}
+
+/** Rules of jobs.quotas. */
+const QUOTA_CHECKS: readonly Check[] = [
+  {
+    name: 'each quota has its own name',
+    *run({ jobs }) {
+      const names = (jobs?.quotas ?? []).map((quota, at) => [`jobs.quotas[${at}].name`, quota?.name] as const);
+      yield* twice(names, 'Refusals, metrics and the log name the quota; give each its own.');
+    },
+  },
+  quotaRule('a quota limits something', function* ({ submissionsPerMinute, submissionsPerDay, liveJobs }, path) {
+    if ([submissionsPerMinute, submissionsPerDay, liveJobs].some((most) => most !== undefined)) return;
+    const mend = 'Give submissionsPerMinute, submissionsPerDay or liveJobs.';
+    yield { path, reason: 'limits nothing', mend };
+  }),
+  quotaRule('a quota per group names its groups', function* ({ per, groups }, path) {
+    if (per !== 'group' || groups === undefined || groups.length > 0) return;
+    const mend = 'Name the groups whose members are counted together, or count per user.';
+    yield { path: `${path}.groups`, reason: 'is empty, so that nobody is counted', mend };
+  }),
+  quotaRule('a quota for the day exceeds that for the minute', function* (quota, path) {
+    const { submissionsPerMinute: minute, submissionsPerDay: day } = quota;
+    if (minute === undefined || day === undefined || day > minute) return;
+    const reason = `is at most submissionsPerMinute (${minute}), which therefore never decides`;
+    yield { path: `${path}.submissionsPerDay`, reason, mend: 'Raise it, or leave one out.', level: 'warning' };
+  }),
+  quotaRule('quotas name known queues', function* ({ queues }, path, draft) {
+    yield* unknownQueues(draft, path, queues);
+  }),
+];
+
+/** Rules of jobs.policy and jobs.quotas. */
 export const JOBS_CHECKS: readonly Check[] = [
+  ...QUOTA_CHECKS,
   {
     name: 'each policy rule has its own name',
     *run({ jobs }) {
@@ -144,16 +204,10 @@ export const JOBS_CHECKS: readonly Check[] = [
     }
   }),
   policyRule('policy rules name known queues', function* ({ queues }, path, draft) {
-    const known = (draft.queues ?? []).map((queue) => queue?.name);
-    if (known.length === 0 || known.includes(undefined)) return;
-    for (const [at, name] of (queues ?? []).entries()) {
-      if (name !== undefined && !known.includes(name)) {
-        yield unknown(`${path}.queues[${at}]`, 'queue', name, defined(known));
-      }
-    }
+    yield* unknownQueues(draft, path, queues);
   }),
   {
-    name: 'policy names known groups',
+    name: 'policy and quotas name known groups',
     *run(draft) {
       const own = new Set(Object.keys(draft.identity?.groups ?? {}));
       if (mapsGroups(draft)) return;

@@ -39,11 +39,47 @@ const watch = z.strictObject({
   total: z.number().int().min(1).default(20_000).describe('Waits and event streams of everyone on one replica.'),
 });
 
+const count = (what: string) => z.int().min(1).max(1_000_000_000).optional().describe(what);
+
+const quota = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,40}$/, '1 to 40 letters, digits, dots, dashes and underscores')
+    .describe('Names the quota in refusals, headers, metrics and the log.'),
+  groups: z.array(z.string()).default([]).describe('For members of one of these groups; empty: for everyone.'),
+  exceptGroups: z.array(z.string()).default([]).describe('But not for members of one of these.'),
+  queues: z.array(z.string()).default([]).describe('On each of these queues by itself; empty: on each.'),
+  per: z
+    .enum(['user', 'group'])
+    .default('user')
+    .describe('user: each person is counted; group: the members of each of `groups` are counted together.'),
+  submissionsPerMinute: count('Accepted submissions in any 60 seconds.'),
+  submissionsPerDay: count('Accepted submissions in any 24 hours.'),
+  liveJobs: count('Jobs that have not ended (Idle, Queued, Running, Transfer, Suspended).'),
+  mode: z.enum(['enforce', 'observe']).default('enforce').describe('observe: decide and report, but let pass.'),
+});
+
 export const jobsSchema = z.strictObject({
+  quotas: z
+    .array(quota)
+    .default([])
+    .describe('How much a person or a group may submit; every quota that concerns the caller must hold.'),
   policy: z
     .array(policyRule)
     .default([])
     .describe('What a submission may hold; every rule that concerns the caller must be met.'),
+  visibility: z
+    .enum(['server', 'own'])
+    .default('server')
+    .describe(
+      'server: reads show what vovserver shows, which is everybody’s jobs. own: one’s own jobs only; operators and admins see all.',
+    ),
+  openObjects: z
+    .array(z.string())
+    .default([])
+    .describe(
+      'Under visibility: own, objects of vovserver that everyone may read beside project and objects, since they hold nothing of jobs, for example hosts or resourcemaps.',
+    ),
   keyLife: duration()
     .default(72 * 3_600_000)
     .describe('An Idempotency-Key is remembered this long: a retry after a weekend must still find it.'),

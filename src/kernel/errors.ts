@@ -51,6 +51,13 @@ export const ERROR_CODES = {
     meaning: 'The job was submitted by somebody else, or by nobody whom the gateway knows on a shared account.',
     mend: 'Control your own jobs; an operator can tell whose it is.',
   },
+  GW_NOT_FILTERABLE: {
+    status: 403,
+    title: 'This read cannot be kept to your own jobs',
+    meaning:
+      'Under `jobs.visibility: own` a read is served when the gateway can leave the jobs of others out of its answer. This one could show them, or its answer is too long to be looked through.',
+    mend: 'Change the read as the detail says; the administrator lists objects without jobs under `jobs.openObjects`.',
+  },
   GW_CROSS_SITE: {
     status: 403,
     title: 'The request came from another site',
@@ -136,6 +143,13 @@ export const ERROR_CODES = {
     title: 'Your own rate limit is reached',
     meaning: 'This identity, token or address has sent more requests than its limit allows. vovserver is not involved.',
     mend: 'Wait for the seconds in Retry-After; poll less often.',
+  },
+  GW_QUOTA: {
+    status: 429,
+    title: 'Your own quota is used up',
+    meaning:
+      'You, or a group of yours, have submitted as much as `jobs.quotas` allows; the detail names every such quota. Nothing was submitted, and vovserver is not involved.',
+    mend: 'Wait for the seconds in Retry-After; with too many live jobs, until some have ended. The administrator sets `jobs.quotas`.',
   },
   GW_LOGIN_LIMITED: {
     status: 429,

@@ -35,6 +35,12 @@ const KEYS = [...everyKey(configShape, [])];
 /** What a key needs beside it: [pattern of its path, variables]. */
 const COMPANY: readonly (readonly [RegExp, Record<string, string>])[] = [
   [/^jobs\.policy\.0\.(?!name)/, { VOVGW_JOBS_POLICY_0_NAME: 'w' }],
+  [
+    /^jobs\.quotas\.0\.(?!name)(?!liveJobs)/,
+    { VOVGW_JOBS_QUOTAS_0_NAME: 'w', VOVGW_JOBS_QUOTAS_0_LIVE_JOBS: '9', VOVGW_JOBS_QUOTAS_0_GROUPS: '[w]' },
+  ],
+  [/^jobs\.quotas\.0\.name/, { VOVGW_JOBS_QUOTAS_0_LIVE_JOBS: '9' }],
+  [/^jobs\.quotas\.0\.liveJobs/, { VOVGW_JOBS_QUOTAS_0_NAME: 'w' }],
   [/^replicas$/, { VOVGW_REDIS_NODES: '["r:1"]' }],
   [/^server\.tls\./, { VOVGW_SERVER_TLS_CERT_FILE: '/c', VOVGW_SERVER_TLS_KEY_FILE: '/k' }],
   [/^redis\./, { VOVGW_REDIS_NODES: '["r:1"]' }],
@@ -102,6 +108,9 @@ const VALUES: Readonly<Record<string, string>> = {
   'limits.groups': '{g: {all: {requests: 1, window: 9s}}}',
   'queues.0.coalesce.shared': '["/api/v3/projects/1"]',
   'queues.0.coalesce.shared.0': '/api/v3/projects/1',
+  'jobs.quotas': '[{name: w, liveJobs: 1}]',
+  'jobs.quotas.0.queues': '[q]',
+  'jobs.quotas.0.queues.0': 'q',
   'jobs.policy': '[{name: w}]',
   'jobs.policy.0.queues': '[q]',
   'jobs.policy.0.queues.0': 'q',

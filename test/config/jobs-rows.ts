@@ -7,6 +7,10 @@ const policy = (...rules: Tree[]): Tree => ({
   ...GROUPS,
   jobs: { policy: rules.map((rule, at) => ({ name: `rule-${at}`, ...rule })) },
 });
+const quotas = (...entries: Tree[]): Tree => ({
+  ...GROUPS,
+  jobs: { quotas: entries.map((entry, at) => ({ name: `quota-${at}`, liveJobs: 10, ...entry })) },
+});
 const field = (rule: Tree): Tree => policy({ fields: { env: rule } });
 const shared = (...paths: string[]): Tree => ({
   queues: [{ name: 'chips', urls: ['https://vov:6310'], coalesce: { shared: paths } }],
@@ -20,7 +24,7 @@ const NAMES = 'policy rules name possible fields';
 const MET = 'policy rules can be met';
 const KEPT = 'policy defaults keep the rule';
 const THROUGH = 'policy lets submissions through';
-const KNOWN = 'policy names known groups';
+const KNOWN = 'policy and quotas name known groups';
 const TIMES = 'durations are possible';
 const PATHS = 'shared paths are paths of the API';
 
@@ -97,6 +101,37 @@ export const JOBS_ROWS: readonly Row[] = [
     paths: ['jobs.policy[0].exceptGroups[1]'],
     warns: true,
   },
+  {
+    check: 'each quota has its own name',
+    patch: quotas({ name: 'a' }, { name: 'a' }),
+    paths: ['jobs.quotas[1].name'],
+    says: /jobs\.quotas\[0\]/,
+  },
+  { check: 'a quota limits something', patch: quotas({ liveJobs: undefined }), paths: ['jobs.quotas[0]'] },
+  {
+    check: 'a quota per group names its groups',
+    patch: quotas({}, { per: 'group' }),
+    paths: ['jobs.quotas[1].groups'],
+    says: /nobody is counted/,
+  },
+  {
+    check: 'a quota for the day exceeds that for the minute',
+    patch: quotas({ submissionsPerMinute: 60, submissionsPerDay: 60 }),
+    paths: ['jobs.quotas[0].submissionsPerDay'],
+    warns: true,
+  },
+  {
+    check: 'quotas name known queues',
+    patch: quotas({ queues: ['chips', 'chps'] }),
+    paths: ['jobs.quotas[0].queues[1]'],
+    says: /queue chps/,
+  },
+  {
+    check: KNOWN,
+    patch: quotas({ per: 'group', groups: ['cad', 'eda'] }),
+    paths: ['jobs.quotas[0].groups[1]'],
+    warns: true,
+  },
   ...['control', 'submit', 'read', 'list'].map((lane) => ({
     check: 'a lane starts below its most',
     patch: lanes({ [lane]: { concurrency: 9, most: 8 } }),
@@ -132,6 +167,8 @@ export const JOBS_ROWS: readonly Row[] = [
 /** What is only near one of these checks. */
 export const JOBS_QUIET: readonly Tree[] = [
   policy({}, { groups: ['cad'] }),
+  quotas({ per: 'group', groups: ['cad'], queues: ['chips'] }, { submissionsPerMinute: 60, submissionsPerDay: 61 }),
+  quotas({ liveJobs: undefined, submissionsPerDay: 1, mode: 'observe' }),
   policy({ fields: { env: { pattern: '[A-Z]+(?:\\+[A-Z]+)?' }, command: { pattern: '.*a.*' } } }),
   field({ under: ['/', '/proj', '/proj/', '/proj/a.b/..c'] }),
   policy({ allowKeys: [...ALL, 'priority,sched'], defaults: { 'priority,sched': 4 } }),
