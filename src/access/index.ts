@@ -6,3 +6,6 @@ export type { PolicyDecision, PolicyViolation, RouteDecision } from './ports.ts'
 export { createRouteTable, type DescribedRoute, describeRoutes, isApiPath, type RouteTable } from './route-table.ts';
 export { checkScope, requiredScope } from './scopes.ts';
 export { type CheckedTarget, checkTarget } from './target.ts';
+export { createVisibility, type ReadPlan, type Visibility } from './visibility.ts';
+export { planQuery, type Reader, type RowsPlan } from './visibility-query.ts';
+export { createRowFilter, type RowFilter, VISIBLE_BYTES, type VisibleAnswer, withheld } from './visibility-rows.ts';

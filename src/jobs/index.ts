@@ -5,6 +5,7 @@ export { createOrigins, type OriginsOptions } from './origins.ts';
 export { createOwnership, type OwnershipOptions } from './ownership.ts';
 export type { SettleTimes } from './parts.ts';
 export type { Answer, Origin, Origins, Ownership, Submission, Submissions, SubmissionWay } from './ports.ts';
+export { seenStatus } from './seen-status.ts';
 export { createSubmissions, type SubmissionsOptions } from './submissions.ts';
 export { createJobWatch, type JobWatchOptions } from './watch/create-job-watch.ts';
 export { isFinal, JOB_STATES, type JobState, stateOf } from './watch/job-state.ts';

@@ -43,6 +43,7 @@ import { createInspectBody } from './steps/inspect-body.ts';
 import { createLimitAddress } from './steps/limit-address.ts';
 import { createLimitIdentity } from './steps/limit-identity.ts';
 import { createMeetVisitor, createSessionOf } from './steps/meet-visitor.ts';
+import { createNoteJob } from './steps/note-job.ts';
 import { createOwnJob } from './steps/own-job.ts';
 import { createReadForm } from './steps/read-form.ts';
 import { refuse } from './steps/refuse.ts';
@@ -196,6 +197,8 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
   const { carrier, submissions, ownership } = parts;
   const config = (): Config => decided().config;
   const limits = () => config().server.limits;
+  const ask = createSharedAsk(carrier, (queue) => upstream.epoch(queue));
+  const hides = (): boolean => config().jobs.visibility === 'own';
   const guard = createAttemptGuard(limiter, report);
   const sessionOf = createSessionOf(sessions, jar);
   const authenticate = createAuthenticate({
@@ -225,8 +228,9 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     serveVendorPage: createServeVendorPage(vendorPages, jar),
     refuse,
     inspectBody: createInspectBody(() => decided().policy, report),
-    ownJob: createOwnJob(ownership, carrier, broker),
+    ownJob: createOwnJob(ownership, carrier, broker, hides),
     submitJob: createSubmitJob(submissions, upstream, carrier, broker, clock.now),
+    noteJob: createNoteJob(origins, ask, broker, clock),
     forward: createForward(carrier, broker),
   };
 }

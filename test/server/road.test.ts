@@ -44,7 +44,16 @@ describe('the road', () => {
   const columns = {
     api: [
       ...['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'authenticate', 'decideRoute'],
-      ...['limitIdentity', 'collectBody', 'chooseAccount', 'inspectBody', 'ownJob', 'submitJob', 'forward'],
+      ...[
+        'limitIdentity',
+        'collectBody',
+        'chooseAccount',
+        'inspectBody',
+        'ownJob',
+        'submitJob',
+        'noteJob',
+        'forward',
+      ],
     ],
     token: ['beginRecord', 'secureHeaders', 'limitAddress', 'checkMessage', 'exchangeToken'],
     login: [
