@@ -25,7 +25,7 @@ import {
   type Enrolments,
   type Sources,
 } from '../tokens/index.ts';
-import { createUpstream, type UpstreamHandle } from '../upstream/index.ts';
+import { createSharedAsk, createUpstream, type UpstreamHandle } from '../upstream/index.ts';
 import { type CallerAddress, createCallerAddress } from './caller-address.ts';
 import { type CookieJar, createCookieJar } from './cookies.ts';
 import { createPassthrough } from './passthrough.ts';
@@ -194,7 +194,7 @@ type Known = Omit<Parts, 'steps' | 'pages'> & { readonly jar: CookieJar; readonl
 function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): Steps {
   const { decided, report, clock } = options;
   const { tokens, limiter, upstream, broker, sessions, bearers, jar, secure } = parts;
-  const { carrier, submissions, ownership } = parts;
+  const { carrier, submissions, ownership, origins } = parts;
   const config = (): Config => decided().config;
   const limits = () => config().server.limits;
   const ask = createSharedAsk(carrier, (queue) => upstream.epoch(queue));
