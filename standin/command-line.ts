@@ -24,6 +24,7 @@ const OPTIONS = {
   'cert-dir': { type: 'string' },
   san: { type: 'string', multiple: true },
   profile: { type: 'string', multiple: true },
+  seed: { type: 'string' },
   'no-ledger': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -46,6 +47,7 @@ A stand-in for vovserver's REST API v3, for tests and demos.
   --cert-dir DIR        write ca.pem (for https-ca and the like) and cert.pem there
   --san NAME            a further name for the certificate; may be repeated
   --profile key=value   a switch of the profile; may be repeated
+  --seed N              chance (of faults) from this number
   --no-ledger           keep no ledger
 `;
 
@@ -89,6 +91,18 @@ function readProfile(switches: readonly string[], jwtLife: string | undefined): 
   return jwtLife === undefined ? profile : { ...profile, jwtLifeMs: readDuration(jwtLife) };
 }
 
+/** A sequence of numbers from 0 to below 1 that is the same for the same seed (mulberry32). */
+function readSeed(text: string): () => number {
+  if (!/^\d{1,9}$/.test(text)) throw new RangeError(`--seed ${text}: must be a number of at most nine digits`);
+  let state = Number(text);
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
 /** What a command line asks for. */
 export interface CommandLine {
   readonly help: boolean;
@@ -113,6 +127,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
       clock: readClock(values.clock),
       altNames: values.san ?? [],
       ledger: !values['no-ledger'],
+      ...(values.seed === undefined ? {} : { random: readSeed(values.seed) }),
     },
     control: { host: values['control-host'] ?? values.host, port: readPort('control-port', values['control-port']) },
     certDir: values['cert-dir'] ?? null,

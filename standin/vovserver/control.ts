@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messageOf } from '../../src/kernel/index.ts';
+import type { JobsExport } from './job-store.ts';
 import type { UserTable } from './users.ts';
 import type { RestartOptions, RotateOptions, Vovserver } from './vovserver.ts';
 
@@ -41,6 +42,17 @@ const isLeaf: Check = {
     typeof value === 'object' &&
     value !== null &&
     ['certPem', 'keyPem', 'spkiPin'].every((key) => typeof Reflect.get(value, key) === 'string'),
+};
+/** Jobs as `GET /jobs` gives them. */
+const isJobs: Check = {
+  must: 'be a list of jobs with id, user, rundir, logfile and state',
+  holds: (value) =>
+    Array.isArray(value) &&
+    value.every(
+      (job) =>
+        Number.isInteger(job?.id) &&
+        ['user', 'rundir', 'logfile', 'state'].every((key) => typeof job[key] === 'string'),
+    ),
 };
 const oneOf = (...words: readonly string[]): Check => ({
   must: `be ${words.join(' or ')}`,
@@ -108,6 +120,12 @@ const VERBS: Readonly<Record<string, Verb>> = {
   'GET /ledger/requests': ({ ledger: all }, _body, query) => newer(all.requests, query),
   'GET /ledger/jobs': ({ ledger: all }, _body, query) => newer(all.jobs, query),
   'GET /ledger/malformed': ({ ledger: all }, _body, query) => newer(all.malformed, query),
+  'GET /jobs': ({ jobs }) => jobs.export(),
+  'PUT /jobs': (server, body) => {
+    checkBody(body, { nextId: isCount, jobs: isJobs });
+    server.jobs.import(body as unknown as JobsExport);
+    return { jobs: server.jobs.size };
+  },
   'GET /stats': ({ stats }) => stats,
   'GET /under-way': ({ underWay: { peaks } }, _body, query) => peaks.filter(({ at }) => at >= since(query)),
   'GET /profile': ({ profile }) => profile,

@@ -48,6 +48,16 @@ export class JobLife {
     this.#later(job, 'queue', this.#parts.now() + this.#parts.profile().idleMs);
   }
 
+  /** Goes on with a job of another server; what waited or ran there begins again. */
+  adopted(job: Job): void {
+    if (isResting(job) && job.state !== 'Idle') this.#enter(job, job.state, this.#parts.now());
+    else {
+      // It holds no slot of this server.
+      job.state = 'Idle';
+      this.born(job);
+    }
+  }
+
   sleep(job: Job): void {
     this.#enter(job, 'Sleeping', this.#parts.now());
   }

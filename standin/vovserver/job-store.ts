@@ -28,8 +28,18 @@ export interface JobStore {
   /** A crash: every job that ran or waited becomes Sleeping, or vanishes. */
   crash(kind: 'sleeping' | 'vanished'): void;
   clear(): void;
+  /** Everything that another server needs to go on with these jobs. */
+  export(): JobsExport;
+  /** Takes over the jobs of another server; what waited or ran there begins again. Replaces all that there was. */
+  import(jobs: JobsExport): void;
   /** The scheduler was resumed or has more slots. */
   wake(): void;
+}
+
+/** The jobs of a server, as a failover hands them on. */
+export interface JobsExport {
+  readonly nextId: number;
+  readonly jobs: readonly Job[];
 }
 
 /** Ids rise but are not contiguous, as in the tutorial (45080, 45083). */
@@ -116,6 +126,16 @@ export function createJobStore(now: () => number, profile: () => Profile): JobSt
     clear() {
       for (const job of snapshot()) life.forget(job);
       nextId = FIRST_ID;
+    },
+    export: () => ({ nextId, jobs: snapshot() }),
+    import(exported) {
+      for (const job of snapshot()) life.forget(job);
+      nextId = exported.nextId;
+      for (const job of exported.jobs) {
+        const own = { ...job };
+        index.add(own);
+        life.adopted(own);
+      }
     },
     wake: () => life.dispatch(),
   };

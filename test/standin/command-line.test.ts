@@ -32,6 +32,18 @@ describe('the command line', () => {
     assert.equal(manual?.now(), manual?.now());
   });
 
+  it('takes chance from a seed', () => {
+    const numbers = (seed: string): number[] => {
+      const { random = Math.random } = readCommandLine(['--seed', seed]).server;
+      return Array.from({ length: 1000 }, random);
+    };
+    assert.deepEqual(numbers('7'), numbers('7'));
+    assert.notDeepEqual(numbers('7'), numbers('8'));
+    const mean = numbers('7').reduce((sum, one) => sum + one, 0) / 1000;
+    assert.ok(mean > 0.45 && mean < 0.55 && numbers('7').every((one) => one >= 0 && one < 1), String(mean));
+    assert.throws(() => readCommandLine(['--seed', 'x']), /--seed x: must be a number/);
+  });
+
   it('splits users at their first colon', () => {
     assert.deepEqual(readCommandLine(['--users', 'alice:a:b,bob:']).server.users, { alice: 'a:b', bob: '' });
   });

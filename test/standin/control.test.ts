@@ -157,6 +157,21 @@ describe('the control port', () => {
     assert.ok(await bench.client.login('bob'));
   });
 
+  it('hands its jobs to another server, which goes on with them and their numbers', async () => {
+    await using bench = await createBench();
+    await using other = await createBench();
+    const job = { command: 'sleep 30', logfile: 'l', rundir: '/', env: 'BASE' };
+    const first = await bench.client.as('alice', 'POST', '/api/v3/jobs', job);
+    const { value } = await bench.ask('GET', '/jobs');
+    assert.deepEqual((await other.ask('PUT', '/jobs', value)).value, { jobs: 1 });
+    const second = await other.client.as('alice', 'POST', '/api/v3/jobs', { ...job, logfile: 'm' });
+    const [a, b] = [...other.server.jobs.all()];
+    assert.deepEqual([a?.id, a?.user, a?.logfile], [first.json().jobid, 'alice', 'l']);
+    assert.equal(b?.id, second.json().jobid);
+    assert.ok(Number(b?.id) > Number(a?.id));
+    assert.equal((await other.ask('PUT', '/jobs', { nextId: 1, jobs: [{ id: 'x' }] })).status, 400);
+  });
+
   it('answers an unknown verb with the list of verbs, and bad JSON with 400', async () => {
     await using bench = await createBench();
     const unknown = await bench.ask('GET', '/nonsense');

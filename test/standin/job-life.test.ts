@@ -223,4 +223,29 @@ describe('the life of a job', () => {
     assert.equal(prettyDuration(125_000), '2m05s');
     assert.equal(prettyDuration(3_725_000), '1h02m');
   });
+
+  it('goes on with the jobs of another server: what rested rests, what waited or ran begins again', () => {
+    const old = createBench();
+    const [done, running] = [old.add('true'), old.add('sleep 60')];
+    old.advance(2000);
+    assert.deepEqual([done.state, running.state], ['Done', 'Running']);
+    const heir = createBench({ slots: 1 });
+    heir.add('true');
+    heir.store.import(old.store.export());
+    assert.deepEqual(
+      [...heir.store.all()].map(({ id, state }) => [id, state]),
+      [
+        [done.id, 'Done'],
+        [running.id, 'Idle'],
+      ],
+    );
+    heir.advance(200);
+    assert.equal(heir.store.get(running.id)?.state, 'Running');
+    heir.advance(60_000);
+    assert.equal(heir.store.get(running.id)?.state, 'Done');
+    assert.equal(running.state, 'Running');
+    heir.advance(3_600_000);
+    assert.equal(heir.store.get(done.id), undefined);
+    assert.ok(heir.add('true').id > running.id);
+  });
 });
