@@ -86,6 +86,7 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
       }
     },
     epoch: (queue) => linkOf(queue).epoch,
+    switchTo: async (queue, url) => await linkOf(queue).switchTo(url),
     status: () => [...links.values()].map((link) => link.status()),
     updateQueues,
     agentFor: async (queue) => await agentFor(linkOf(queue)),

@@ -156,5 +156,11 @@ export interface Upstream extends AsyncDisposable {
   login(queue: string, account: string, password: Secret, signal?: AbortSignal): Promise<LoginAnswer>;
   /** Names the server that JWTs of this queue belong to; changes with host or port. Part of the JWT cache key. */
   epoch(queue: string): string;
+  /**
+   * Makes this configured candidate of the queue the active one after its TLS policy passed; null: the next in order that
+   * passes. Calls under way on the old one finish there. Throws GatewayError, and changes nothing, when there is no such
+   * candidate or it is refused.
+   */
+  switchTo(queue: string, url: string | null): Promise<{ readonly origin: string }>;
   status(): QueueStatus[];
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { Client } from 'undici';
 import type { QueueConfig } from '../config/index.ts';
-import type { Clock } from '../kernel/index.ts';
+import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { createTlsMaterial, type TlsMaterial } from '../platform/index.ts';
 import type { Exchange } from './exchange.ts';
@@ -24,6 +24,8 @@ export interface QueueLink {
   readonly client: Client.Options;
   /** Takes the next candidate after `failed` could not be reached; it stays in use from then on. */
   advance(failed: Line): void;
+  /** See `Upstream.switchTo`. */
+  switchTo(url: string | null): Promise<{ readonly origin: string }>;
   status(): QueueStatus;
   /** Ends the link; connections whose key the next configuration refuses are cut, others finish their answer. */
   retire(next: QueueConfig | null): void;
@@ -89,6 +91,35 @@ class CandidateLink implements QueueLink {
     report.log.warn(fields, 'the next candidate URL of the queue is used');
   }
 
+  async switchTo(url: string | null): Promise<{ readonly origin: string }> {
+    const origins = this.#urls.map(({ origin }) => origin);
+    const listed = `The candidates of ${this.config.name} are ${origins.join(', ')}.`;
+    const wanted = url === null ? null : (URL.parse(url)?.origin ?? url);
+    if (wanted !== null && !origins.includes(wanted)) {
+      throw new GatewayError('GW_NOT_FOUND', `This URL is no candidate of the queue. ${listed}`);
+    }
+    const others = this.#urls.map((_url, at) => (this.#active + 1 + at) % this.#urls.length).slice(0, -1);
+    const tries = wanted === null ? others : [origins.indexOf(wanted)];
+    const reasons: string[] = [];
+    for (const at of tries) {
+      if (at === this.#active) return { origin: this.line.origin };
+      const line = this.#open(at);
+      await line.probe();
+      if (line.state === 'up') {
+        const old = this.line;
+        this.#active = at;
+        this.line = line;
+        this.epoch = epochOf(line.origin);
+        this.#end(old);
+        return { origin: line.origin };
+      }
+      reasons.push(`${line.origin}: ${line.detail}`);
+      this.#end(line);
+    }
+    const detail = `No other candidate can be used. ${reasons.join('; ')}${reasons.length === 0 ? listed : ''}`;
+    throw new GatewayError('GW_UPSTREAM_DOWN', detail, { retryAfter: 5 });
+  }
+
   status(): QueueStatus {
     const { line, config } = this;
     return {
@@ -109,9 +140,9 @@ class CandidateLink implements QueueLink {
     for (const line of [...this.#lines]) this.#end(line, refuses);
   }
 
-  #open(): Line {
+  #open(at = this.#active): Line {
     const { config, clock, report } = this.#options;
-    const url = this.#urls[this.#active] ?? new URL(config.urls[0] ?? 'http://localhost');
+    const url = this.#urls[at] ?? new URL(config.urls[0] ?? 'http://localhost');
     const policy = policyOf(config, url);
     const { minVersion } = config.tls;
     const context = policy.verify === 'http' ? null : createSecureContext({ ...this.#material.current(), minVersion });
