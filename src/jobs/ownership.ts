@@ -1,7 +1,7 @@
 import { type Clock, GatewayError, type Identity } from '../kernel/index.ts';
 import { normalJobId } from './job-id.ts';
 import { readOwner } from './job-owner.ts';
-import type { Origins, Ownership, SubmissionWay } from './ports.ts';
+import type { JobCall, Origins, Ownership, SubmissionWay } from './ports.ts';
 import { createShortMemory } from './short-memory.ts';
 
 export interface OwnershipOptions {
@@ -9,17 +9,19 @@ export interface OwnershipOptions {
   readonly clock: Clock;
 }
 
-type Call = Parameters<Ownership['check']>[0];
 type Way = Pick<SubmissionWay, 'read'>;
 
 const notYours = (jobId: string, detail: string): GatewayError =>
   new GatewayError('GW_NOT_YOURS', `Job ${jobId} ${detail}`);
 
-/** The same words for a job of somebody else and for none. */
-const notThere = (jobId: string): GatewayError => new GatewayError('GW_NOT_FOUND', `You have no job ${jobId}.`);
-
 /** An admin may control what vovserver lets their account control; an operator only sees whose job is whose. */
 const mayControlAny = ({ roles }: Identity): boolean => roles.includes('admin');
+
+function checkedId(text: string): string {
+  const jobId = normalJobId(text);
+  if (jobId === null) throw new GatewayError('GW_BAD_PATH', 'A job id is 1 to 12 digits.');
+  return jobId;
+}
 
 /** What is known of a job: on a shared account who submitted it, else its USER at vovserver. */
 const keyOf = (queue: string, jobId: string): string => JSON.stringify([queue, jobId]);
@@ -27,21 +29,21 @@ const keyOf = (queue: string, jobId: string): string => JSON.stringify([queue, j
 /**
  * Creates the check of who may control a job. On a shared account the record of the true submitter decides, and without one
  * nobody but an admin may; on a personal account the USER of the job at vovserver. A job that does not exist passes on a
- * personal account: vovserver answers that itself. Hidden, both must agree on a shared account, since a number may begin anew.
- * Throws GW_BAD_PATH for what is no job id.
+ * personal account: vovserver answers that itself. A job is one's own when, on a shared account, both agree, since a number may
+ * begin anew. Throws GW_BAD_PATH for what is no job id.
  */
 export function createOwnership({ origins, clock }: OwnershipOptions): Ownership {
   const users = createShortMemory<string>(clock);
   const submitters = createShortMemory<string>(clock);
 
-  const userOf = async ({ queue }: Call, jobId: string, way: Way): Promise<string | null> => {
+  const userOf = async ({ queue }: JobCall, jobId: string, way: Way): Promise<string | null> => {
     const key = keyOf(queue, jobId);
     const user = users.get(key) ?? (await readOwner(way, jobId));
     if (user !== null) users.put(key, user);
     return user;
   };
 
-  const checkShared = async (call: Call, jobId: string): Promise<void> => {
+  const checkShared = async (call: JobCall, jobId: string): Promise<void> => {
     const origin = await origins.find(call.queue, jobId);
     if (origin === null || origin.account !== call.account) {
       throw notYours(jobId, `is on no record of the shared account ${call.account}.`);
@@ -49,29 +51,28 @@ export function createOwnership({ origins, clock }: OwnershipOptions): Ownership
     if (origin.subject !== call.identity.subject) throw notYours(jobId, 'was submitted by somebody else.');
   };
 
-  const checkUser = async (call: Call, jobId: string, way: Way): Promise<void> => {
+  const checkPersonal = async (call: JobCall, jobId: string, way: Way): Promise<void> => {
     const user = await userOf(call, jobId, way);
-    if (user === null && call.hidden === true) throw notThere(jobId);
     if (user !== null && user !== call.account) throw notYours(jobId, 'belongs to another vovserver account.');
   };
 
-  const check = async (call: Call, jobId: string, way: Way): Promise<void> => {
-    if (call.shared) await checkShared(call, jobId);
-    if (!call.shared || call.hidden === true) await checkUser(call, jobId, way);
+  const isOwn = async (call: JobCall, jobId: string, way: Way): Promise<boolean> => {
+    try {
+      if (call.shared) await checkShared(call, jobId);
+      return (await userOf(call, jobId, way)) === call.account;
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === 'GW_NOT_YOURS') return false;
+      throw error;
+    }
   };
 
   return {
     async check(call, way) {
-      const jobId = normalJobId(call.jobId);
-      if (jobId === null) throw new GatewayError('GW_BAD_PATH', 'A job id is 1 to 12 digits.');
+      const jobId = checkedId(call.jobId);
       if (mayControlAny(call.identity)) return;
-      try {
-        await check(call, jobId, way);
-      } catch (error) {
-        const isOthers = error instanceof GatewayError && error.code === 'GW_NOT_YOURS';
-        throw isOthers && call.hidden === true ? notThere(jobId) : error;
-      }
+      await (call.shared ? checkShared(call, jobId) : checkPersonal(call, jobId, way));
     },
+    isOwn: async (call, way) => isOwn(call, checkedId(call.jobId), way),
     async submittedBy({ queue, account, subject }, jobIds) {
       // The mark of an origin: no two parts can be read as another two.
       const wanted = JSON.stringify([account, subject]);

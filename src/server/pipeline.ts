@@ -24,6 +24,7 @@ export interface Steps {
   readonly inspectBody: Step;
   readonly ownJob: Step;
   readonly submitJob: Step;
+  readonly showOwn: Step;
   readonly noteJob: Step;
   readonly forward: Step;
   readonly refuse: Step;
@@ -56,6 +57,7 @@ export const ROAD: readonly (readonly [keyof Steps, string])[] = [
   ['inspectBody', '      P              '],
   ['ownJob', '          P              '],
   ['submitJob', '       P              '],
+  ['showOwn', '         P              '],
   ['noteJob', '         P              '],
   ['forward', '         P              '],
 ];

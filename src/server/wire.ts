@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createRouteTable, createSubmissionPolicy, type RouteTable, type SubmissionPolicy } from '../access/index.ts';
+import {
+  createRouteTable,
+  createSubmissionPolicy,
+  createVisibility,
+  type RouteTable,
+  type SubmissionPolicy,
+  type Visibility,
+} from '../access/index.ts';
 import { type AccessTokens, createAccessTokens, createTokenEndpoint, type People } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { createIdentityRules, type IdentityRules } from '../identity/index.ts';
@@ -50,6 +57,7 @@ import { refuse } from './steps/refuse.ts';
 import { createSecureHeaders } from './steps/secure-headers.ts';
 import { createServePage } from './steps/serve-page.ts';
 import { createServeVendorPage } from './steps/serve-vendor-page.ts';
+import { createShowOwn } from './steps/show-own.ts';
 import { createSubmitJob } from './steps/submit-job.ts';
 import { type CarryPage, createVendorPages } from './vendor-pages.ts';
 import { type Guards, wireGuards } from './wire-guards.ts';
@@ -63,6 +71,7 @@ export interface Decided {
   readonly rules: IdentityRules;
   readonly routes: RouteTable;
   readonly policy: SubmissionPolicy;
+  readonly visibility: Visibility;
   readonly addresses: CallerAddress;
 }
 
@@ -73,6 +82,7 @@ export function decide(config: Config): Decided {
     rules: createIdentityRules(config),
     routes: createRouteTable(config.access.extraRoutes),
     policy: createSubmissionPolicy(config.jobs),
+    visibility: createVisibility(config.jobs),
     addresses: createCallerAddress(config.server.trustedProxies),
   };
 }
@@ -230,6 +240,14 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     inspectBody: createInspectBody(() => decided().policy, report),
     ownJob: createOwnJob(ownership, carrier, broker, hides),
     submitJob: createSubmitJob(submissions, upstream, carrier, broker, clock.now),
+    showOwn: createShowOwn({
+      hides,
+      visibility: () => decided().visibility,
+      limits,
+      ownership,
+      carrier,
+      broker,
+    }),
     noteJob: createNoteJob(origins, ask, broker, clock),
     forward: createForward(carrier, broker),
   };

@@ -22,7 +22,7 @@ function createRig(options: { readonly answer?: (target: string) => Answer; read
   const { answer = () => userReply('user', 'alice'), origins = {} } = options;
   const find = async (queue: string, jobId: string): Promise<Origin | null> =>
     (origins[`${queue} ${jobId}`] as Origin | undefined) ?? null;
-  const ownership = createOwnership({ origins: { find }, clock });
+  const ownership = createOwnership({ origins: { find, findMany: async () => [] }, clock });
   const read = async (target: string): Promise<Answer> => {
     reads.push(target);
     return answer(target);

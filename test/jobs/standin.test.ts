@@ -40,14 +40,14 @@ interface Rig extends AsyncDisposable {
 }
 
 /** Milliseconds; the stand-in answers or drops a call at once. */
-const SETTLE = { lostMs: 150, deadMs: 300 };
+const SETTLE = { lost: 150, dead: 300, readAge: 0 };
 
 async function openRig(marker: 'none' | 'jobname' = 'jobname'): Promise<Rig> {
   vovserver.reset();
   const kv = createRedisKeyValue(redis.config(), { clock: systemClock });
   await eventually('Redis is up', () => kv.state() === 'up');
   const way = await openStandinWay(vovserver, 'alice');
-  const { submissions } = createReplica(kv, systemClock, () => jobsConfig({ marker }), SETTLE);
+  const { submissions } = createReplica(kv, systemClock, () => jobsConfig({ marker, settle: SETTLE }));
   const close = async (): Promise<void> => {
     await way[Symbol.asyncDispose]();
     await kv[Symbol.asyncDispose]();
@@ -189,7 +189,7 @@ describe('under every profile of vovserver', () => {
 const checkAs = (way: Pick<SubmissionWay, 'read'>, account: string, jobId: string): Promise<void> => {
   const clock = createManualClock();
   const call = { queue: 'test', account, shared: false, identity: personOf(account), jobId };
-  return createOwnership({ origins: { find: async () => null }, clock }).check(call, way);
+  return createOwnership({ origins: { find: async () => null, findMany: async () => [] }, clock }).check(call, way);
 };
 
 async function ownerHolds(way: SubmissionWay, jobId: string): Promise<void> {

@@ -1,0 +1,72 @@
+import type { Config } from '../config/index.ts';
+import { isApiPath, segmentsOf } from './route-table.ts';
+import type { CheckedTarget } from './target.ts';
+import {
+  planQuery,
+  type QueryPlan,
+  type Reader,
+  readFormat,
+  readParts,
+  refused,
+  WITHOUT_JOBS,
+} from './visibility-query.ts';
+
+/** How a read is kept to the caller's own jobs. */
+export type ReadPlan =
+  /** Everybody sees everything, or it is no read of vovserver. Send it as it came. */
+  | { readonly kind: 'pass' }
+  /** Read of one job: check its owner first (`Ownership` of the room jobs), then send it as it came. */
+  | { readonly kind: 'owner'; readonly jobId: string }
+  /** Plain: it shows nothing of jobs, send this target. Rows: send this target, and filter the answer. */
+  | QueryPlan;
+
+/** Keeps reads to the caller's own jobs (`jobs.visibility`). */
+export interface Visibility {
+  /** Decides a read. Throws GW_NOT_FILTERABLE for one that cannot be filtered; what is no GET or HEAD passes. */
+  plan(method: string, target: CheckedTarget, reader: Reader): ReadPlan;
+}
+
+const FIELD = /^(?:\*|[A-Za-z_][A-Za-z0-9_]{0,127})$/;
+const JOB_ID = /^[0-9]{1,12}$/;
+
+function planObject(
+  [object = '', id, field, ...rest]: readonly string[],
+  query: string,
+  open: readonly string[],
+): ReadPlan {
+  const { format } = readParts(query, ['format']);
+  readFormat(format);
+  const tail = `${field === undefined ? '' : `/${field}`}${format === undefined ? '' : `?format=${format}`}`;
+  const isField = FIELD.test(field ?? '*') && rest.length === 0;
+  if (object === 'jobs' && JOB_ID.test(id ?? '') && isField) {
+    return { kind: 'owner', jobId: String(Number(id)) };
+  }
+  const isOpen = WITHOUT_JOBS.includes(object) || object === 'projects' || open.includes(object);
+  if (isOpen && (id === undefined || /^[A-Za-z0-9_.-]{1,128}$/.test(id)) && isField) {
+    return { kind: 'plain', target: `/api/v3/${object}${id === undefined ? '' : `/${id}`}${tail}` };
+  }
+  throw refused(
+    `Of vovserver's objects jobs, project, objects and what jobs.openObjects lists can be read; this names ${object.slice(0, 60)}`,
+  );
+}
+
+function planOwn(method: string, { path, query }: CheckedTarget, reader: Reader, open: readonly string[]): ReadPlan {
+  if (!isApiPath(path) || (method !== 'GET' && method !== 'HEAD')) return { kind: 'pass' };
+  const segments = segmentsOf(path);
+  const isList = segments.length === 1 && (segments[0] === 'query' || segments[0] === 'jobs');
+  if (!isList) return planObject(segments, query, open);
+  // Its Content-Length would tell of what is left out.
+  if (method === 'HEAD') throw refused('A list can be read with GET only');
+  if (segments[0] === 'query') return planQuery(query, reader, open);
+  const format = readFormat(readParts(query, ['format']).format);
+  return { kind: 'rows', target: '/api/v3/jobs', strip: [], limit: null, format, jobId: null, isSet: false };
+}
+
+/** Makes the plan of reads; with `visibility: server` every read passes. Pure. */
+export function createVisibility({
+  visibility,
+  openObjects,
+}: Pick<Config['jobs'], 'visibility' | 'openObjects'>): Visibility {
+  if (visibility === 'server') return { plan: () => ({ kind: 'pass' }) };
+  return { plan: (method, target, reader) => planOwn(method, target, reader, openObjects) };
+}

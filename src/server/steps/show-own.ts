@@ -1,0 +1,94 @@
+import { checkTarget, createRowFilter, type RowsPlan, type Visibility } from '../../access/index.ts';
+import type { Ownership } from '../../jobs/index.ts';
+import { type Account, GatewayError, type Identity } from '../../kernel/index.ts';
+import type { Broker } from '../../tokens/index.ts';
+import type { Carrier, UpstreamCall } from '../../upstream/index.ts';
+import { createJobWay } from '../job-way.ts';
+import { RowSink } from '../row-sink.ts';
+import type { Scope, Step } from '../scope.ts';
+import { upstreamCall } from '../upstream-call.ts';
+
+export interface ShowOwnOptions {
+  /** True under `jobs.visibility: own`. */
+  readonly hides: () => boolean;
+  readonly visibility: () => Visibility;
+  readonly limits: () => { readonly urlBytes: number };
+  readonly ownership: Ownership;
+  readonly carrier: Carrier;
+  readonly broker: Broker;
+}
+
+/** They see whose job is whose by their role, so rows tell them nothing new. */
+const seesAll = ({ roles }: Identity): boolean => roles.some((role) => role !== 'user');
+
+/** The same for the job of another and for none: which ids there are is nobody's business. */
+const notFound = (): GatewayError => new GatewayError('GW_NOT_FOUND', 'There is no job of yours with this id.');
+
+/** What of the caller's headers a filtered answer can heed: an unchanged or partial one cannot be looked through. */
+const HEEDED = /^(?:accept-language|user-agent|prefer)$/i;
+const heededOf = (raw: readonly string[]): string[] =>
+  raw.filter((_, at) => HEEDED.test(raw[at - (at % 2)] ?? '')).concat('Accept', 'application/json');
+
+/** One read on its way. */
+interface Reading {
+  readonly scope: Scope;
+  readonly call: UpstreamCall;
+  readonly account: Account;
+  readonly identity: Identity;
+}
+
+/**
+ * Under `jobs.visibility: own`, keeps reads to the caller's own jobs: rows of others are left out of lists and queries, and a
+ * job of somebody else is as one that does not exist. Filters behind the carrier, whose shared answers are those of an account,
+ * not of a person. What cannot be filtered is refused.
+ */
+export function createShowOwn(options: ShowOwnOptions): Step {
+  const { hides, visibility, limits, ownership, carrier, broker } = options;
+
+  const checkOwner = async ({ call, account, identity }: Reading, jobId: string): Promise<void> => {
+    const { queue, name, shared } = account;
+    const way = createJobWay(carrier, broker, call, account);
+    if (!(await ownership.isOwn({ queue, account: name, shared, identity, jobId }, way))) throw notFound();
+  };
+
+  const forward = async ({ scope, call, account }: Reading, target: string): Promise<void> => {
+    scope.result = await carrier.forward({ ...call, target }, broker.credentialFor(account), scope.res);
+  };
+
+  const showRows = async ({ scope, call, account, identity }: Reading, plan: RowsPlan): Promise<void> => {
+    const { queue, name } = account;
+    const who = { queue, account: name, subject: identity.subject };
+    const sink = new RowSink(scope.req, {
+      filter: createRowFilter(plan, account),
+      mine: (jobIds) => ownership.submittedBy(who, jobIds),
+      plan,
+    });
+    const { head: _, ...bare } = call;
+    const asking: UpstreamCall = { ...bare, target: plan.target, rawHeaders: heededOf(call.rawHeaders) };
+    const result = await carrier.forward(asking, broker.credentialFor(account), sink);
+    const { headers, visible } = await sink.answer();
+    const { status, contentType, body } = visible;
+    const own = ['Content-Type', contentType, 'Content-Length', String(body.length), 'Cache-Control', 'no-store'];
+    scope.res.writeHead(status, [...scope.head, ...headers, ...own]);
+    scope.res.end(body);
+    scope.result = { ...result, status, bytesOut: body.length };
+  };
+
+  const show = async (reading: Reading): Promise<void> => {
+    const { meta } = reading.scope;
+    const plan = visibility().plan(meta.method, checkTarget(meta.target, limits()), reading.account);
+    if (plan.kind === 'pass') return;
+    if (plan.kind === 'plain') return await forward(reading, plan.target);
+    if (plan.jobId !== null) await checkOwner(reading, plan.jobId);
+    if (plan.kind === 'rows') await showRows(reading, plan);
+  };
+
+  return (scope) => {
+    const { account, caller } = scope;
+    if (!hides() || scope.result !== null || account === null || caller === null) return;
+    const call = upstreamCall(scope);
+    return call === null || seesAll(caller.identity)
+      ? undefined
+      : show({ scope, call, account, identity: caller.identity });
+  };
+}
