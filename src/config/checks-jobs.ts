@@ -139,6 +139,16 @@ const QUOTA_CHECKS: readonly Check[] = [
 
 /** Rules of jobs.policy and jobs.quotas. */
 export const JOBS_CHECKS: readonly Check[] = [
+  {
+    name: 'absence is proved before jobs can be forgotten',
+    *run({ jobs }) {
+      const { lost = 0, dead = 0, readAge = 0 } = jobs?.settle ?? {};
+      if (Math.max(lost, dead) + readAge < FORGOTTEN_MS) return;
+      const reason = 'with readAge is half an hour or more: a lost submission would stay unknown for ever';
+      const mend = 'Make lost, dead and readAge shorter; vovserver forgets a finished job after an hour.';
+      yield { path: `jobs.settle.${lost > dead ? 'lost' : 'dead'}`, reason, mend };
+    },
+  },
   ...QUOTA_CHECKS,
   {
     name: 'each policy rule has its own name',

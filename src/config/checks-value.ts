@@ -21,6 +21,7 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'signIn.bearers[].clockSkew',
   'signIn.bearers[].cache',
   'jobs.implicitKeyLife',
+  'jobs.settle.readAge',
 ]);
 
 /** Durations that are compared with the time of day and never handed to a timer. */

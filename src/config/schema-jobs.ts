@@ -95,6 +95,26 @@ export const jobsSchema = z.strictObject({
       'Field of the job that carries the mark by which a submission with an unknown outcome is found again; which one vovserver takes is not publicly known. none: it is found by rundir and logfile only.',
     ),
   watch: watch.prefault({}).describe('Waiting for jobs instead of polling.'),
+  settle: z
+    .strictObject({
+      lost: duration()
+        .default(10_000)
+        .describe(
+          'After the answer to a submission was lost: what vovserver has received it has executed by then, or never will.',
+        ),
+      dead: duration()
+        .default(120_000)
+        .describe(
+          'The same after a gateway died, or lost Redis, while it sent; also time for what was on the network.',
+        ),
+      readAge: duration()
+        .default(60_000)
+        .describe(
+          'A list of jobs may come from a copy of vovserver (thread.service) that is up to this old; 0s when it makes none.',
+        ),
+    })
+    .prefault({})
+    .describe('When the absence of a job proves that a submission with an unknown outcome was never executed.'),
   originLife: duration()
     .default(400 * 86_400_000)
     .describe('Who submitted a job is remembered this long, also after vovserver has forgotten the job.'),

@@ -243,7 +243,7 @@ async function look(parts: Parts, work: Work, { record }: In<'unknown'>): Return
 
 function tellUnknown(parts: Parts, { submission }: Work, { record }: In<'unknown'>, cause?: unknown): GatewayError {
   parts.report.submission(submission.queue, 'unknown');
-  return outcomeUnknown(parts.clock, record.state.settledAt, true, cause);
+  return outcomeUnknown(parts.clock, record.state.settledAt + parts.settle.readAgeMs, true, cause);
 }
 
 /** The job that was found becomes the outcome. */
@@ -267,7 +267,7 @@ async function resolve(parts: Parts, work: KeyedWork, unknown: In<'unknown'>): P
   const now = parts.clock.now();
   const found = await orRefuse(() => reconcile(parts, work, { ...record, at }));
   if (found.kind === 'one') return adopt(parts, work, unknown, found.jobId);
-  const proves = now >= settledAt && parts.clock.now() < at + parts.settle.forgottenMs;
+  const proves = now >= settledAt + parts.settle.readAgeMs && parts.clock.now() < at + parts.settle.forgottenMs;
   if (found.kind === 'none' && record.mark !== null && proves) return sendAgain(parts, work, unknown);
   throw tellUnknown(parts, work, unknown);
 }

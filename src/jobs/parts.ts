@@ -26,8 +26,10 @@ export interface Parts {
 export interface SettleTimes {
   /** After the answer was lost: what vovserver had already received it has read by then. */
   readonly lostMs: number;
-  /** After a replica died while it sent: longer than one call may wait for its turn and its answer. */
+  /** After a replica died while it sent, or lost its lease: what it had not sent by then it never sends. */
   readonly deadMs: number;
+  /** A list of jobs may show a state that is older by so much: helpers of vovserver are copies of it. */
+  readonly readAgeMs: number;
   /** So long after it was sent, a job may have run and be forgotten: from then on its absence proves nothing. */
   readonly forgottenMs: number;
 }

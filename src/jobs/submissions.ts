@@ -6,7 +6,7 @@ import { createLeases, type KeyValue, type Leases, type Sealer } from '../platfo
 import { submitKeyed } from './keyed.ts';
 import { createKeyedHash } from './keyed-hash.ts';
 import { createLateWrites } from './late-writes.ts';
-import type { SettleTimes } from './parts.ts';
+import type { Parts } from './parts.ts';
 import type { Origins, Submissions } from './ports.ts';
 import { createRecordStore } from './record-store.ts';
 import { submitUnkeyed } from './unkeyed.ts';
@@ -23,23 +23,24 @@ export interface SubmissionsOptions {
   readonly clock: Clock;
   readonly random?: (bytes: number) => Buffer;
   readonly report: Pick<Report, 'log' | 'submission'>;
-  /** Milliseconds; see {@link SettleTimes}. */
-  readonly settle?: Partial<SettleTimes>;
 }
 
 /** A finished job stays in the memory of vovserver for an hour or longer (autoforget); half of that is on the safe side. */
-const SETTLE: SettleTimes = { lostMs: 10_000, deadMs: 120_000, forgottenMs: 30 * 60_000 };
+const FORGOTTEN_MS = 30 * 60_000;
 
 /** Creates the maker of submissions over a store that all replicas share. */
 export function createSubmissions(options: SubmissionsOptions): Submissions {
   const { kv, sealer, hashKey, config, origins, clock, report, random = randomBytes } = options;
   const leases = options.leases ?? createLeases(kv, { clock, ownerId: random(6).toString('hex') });
-  const parts = {
+  const parts: Parts = {
     ...{ kv, leases, origins, config, clock, random, report },
     hash: createKeyedHash(hashKey),
     store: createRecordStore({ kv, sealer, report }),
     late: createLateWrites(clock, report),
-    settle: { ...SETTLE, ...options.settle },
+    get settle() {
+      const { lost: lostMs, dead: deadMs, readAge: readAgeMs } = config().jobs.settle;
+      return { lostMs, deadMs, readAgeMs, forgottenMs: FORGOTTEN_MS };
+    },
   };
   return {
     submit(submission, way) {

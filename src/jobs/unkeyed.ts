@@ -89,7 +89,7 @@ async function lost(parts: Parts, { submission, natural }: Passed, at: number, e
     await remember(parts, natural, { at, settledAt });
   }
   parts.report.submission(submission.queue, 'unknown');
-  throw outcomeUnknown(parts.clock, settledAt, false, error);
+  throw outcomeUnknown(parts.clock, settledAt + parts.settle.readAgeMs, false, error);
 }
 
 async function lookAtOnce(parts: Parts, work: Work, lost: Submission, at: number): Promise<string | null> {
@@ -134,9 +134,13 @@ async function repeat(parts: Parts, work: NaturalWork, { stored, at, settledAt }
   const now = parts.clock.now();
   const lostOne = { ...stored.record, at };
   const found = await reconcile(parts, work, lostOne).catch(() => null);
-  if (found === null || found.kind === 'unsure' || (found.kind === 'none' && now < settledAt)) {
+  if (
+    found === null ||
+    found.kind === 'unsure' ||
+    (found.kind === 'none' && now < settledAt + parts.settle.readAgeMs)
+  ) {
     parts.report.submission(work.submission.queue, 'unknown');
-    throw outcomeUnknown(parts.clock, settledAt, false);
+    throw outcomeUnknown(parts.clock, settledAt + parts.settle.readAgeMs, false);
   }
   if (!(await parts.store.drop(work.id, stored).catch(() => false))) throw inProgress(false);
   if (found.kind === 'one') return await adopt(parts, work, lostOne, found.jobId);

@@ -154,6 +154,17 @@ export const JOBS_ROWS: readonly Row[] = [
     paths: ['limits.lanes.identityQueueLength'],
     warns: true,
   },
+  {
+    check: 'absence is proved before jobs can be forgotten',
+    patch: { jobs: { settle: { dead: '29m', readAge: '60s' } } },
+    paths: ['jobs.settle.dead'],
+  },
+  {
+    check: 'absence is proved before jobs can be forgotten',
+    patch: { jobs: { settle: { lost: '30m' } } },
+    paths: ['jobs.settle.lost'],
+  },
+  { check: TIMES, patch: { jobs: { settle: { lost: '0s' } } }, paths: ['jobs.settle.lost'] },
   { check: TIMES, patch: { jobs: { keyLife: '0s' } }, paths: ['jobs.keyLife'] },
   { check: TIMES, patch: { jobs: { originLife: '3651d' } }, paths: ['jobs.originLife'] },
   { check: TIMES, patch: lanes({ longestWait: '25d' }), paths: ['limits.lanes.longestWait'] },
@@ -178,6 +189,7 @@ export const JOBS_QUIET: readonly Tree[] = [
   lanes({ maxWait: '500ms' }),
   lanes({ mode: 'fixed', list: { concurrency: 17 } }),
   { jobs: { implicitKeyLife: '0s', keyLife: '90d', originLife: '3650d' } },
+  { jobs: { settle: { lost: '1s', dead: '28m', readAge: '0s' } } },
   shared('/api/v3/project/1/version', '/api/v3/projects/1'),
   shared(),
 ];

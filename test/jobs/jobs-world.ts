@@ -25,6 +25,7 @@ export function jobsConfig(changes: Partial<JobsConfig> = {}): { jobs: JobsConfi
       keyLife: 3 * DAY,
       implicitKeyLife: DAY,
       marker: 'jobname',
+      settle: { lost: 10_000, dead: 120_000, readAge: 60_000 },
       originLife: 400 * DAY,
       ...changes,
     } as JobsConfig,
@@ -85,12 +86,12 @@ export interface Replica extends Told {
 }
 
 /** A replica of the room on a store. */
-export function createReplica(kv: KeyValue, clock: Clock, config: () => { jobs: JobsConfig }, settle = {}): Replica {
+export function createReplica(kv: KeyValue, clock: Clock, config: () => { jobs: JobsConfig }): Replica {
   const told = createTold();
   const sealer = createSealer({ current: SEALING_KEY });
   const common = { kv, sealer, hashKey: HASH_KEY, config, clock, report: told.report };
   const origins = createOrigins(common);
-  const submissions = createSubmissions({ ...common, origins, random: randomBytes, settle });
+  const submissions = createSubmissions({ ...common, origins, random: randomBytes });
   return { ...told, submissions, origins };
 }
 
