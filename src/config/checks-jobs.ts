@@ -137,6 +137,9 @@ const QUOTA_CHECKS: readonly Check[] = [
   }),
 ];
 
+/** From then on a job may have run and be forgotten, so that its absence proves nothing. */
+const FORGOTTEN_MS = 30 * 60_000;
+
 /** Rules of jobs.policy and jobs.quotas. */
 export const JOBS_CHECKS: readonly Check[] = [
   {
