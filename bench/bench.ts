@@ -11,6 +11,8 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '50' },
+    // Every request asks for a job of its own; without it all ask for the same one, and the gateway shares answers.
+    distinct: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -71,7 +73,7 @@ const contenders: readonly Contender[] = [
   { name: 'vov-gateway, everything on', port: gateway.port, headers: { Authorization: `Bearer ${gateway.token}` } },
 ];
 const loads = new Map<string, Load[]>();
-const options = { connections: Number(values.connections), core: LOAD_CORE };
+const options = { connections: Number(values.connections), core: LOAD_CORE, distinct: values.distinct };
 for (let round = 0; round <= Number(values.rounds); round++) {
   for (const { name, port, headers } of contenders) {
     // Round 0 warms up and does not count.

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import autocannon from 'autocannon';
 
@@ -30,7 +31,17 @@ export async function hasWrk(): Promise<boolean> {
   );
 }
 
-async function wrk(url: string, seconds: number, connections: number, headers: readonly string[], core: string) {
+/** What a load is. With `distinct` every request asks for a job of its own. */
+export interface LoadOptions {
+  readonly seconds: number;
+  readonly connections: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly core: string;
+  readonly distinct?: boolean;
+}
+
+async function wrk(url: string, { seconds, connections, headers, core, distinct }: LoadOptions): Promise<Load> {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const { stdout } = await run('taskset', [
     '-c',
     core,
@@ -39,7 +50,8 @@ async function wrk(url: string, seconds: number, connections: number, headers: r
     `-c${connections}`,
     `-d${seconds}s`,
     '--latency',
-    ...headers.flatMap((header) => ['-H', header]),
+    ...lines.flatMap((header) => ['-H', header]),
+    ...(distinct === true ? ['-s', join(import.meta.dirname, 'distinct.lua')] : []),
     url,
   ]);
   const number = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? 0);
@@ -55,16 +67,16 @@ async function wrk(url: string, seconds: number, connections: number, headers: r
 }
 
 /** Loads `url` for `seconds` over `connections` kept-alive connections, with wrk when it is there, else autocannon. */
-export async function load(
-  url: string,
-  options: { seconds: number; connections: number; headers: Readonly<Record<string, string>>; core: string },
-): Promise<Load> {
-  const { seconds, connections, headers, core } = options;
-  if (await hasWrk()) {
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-    return wrk(url, seconds, connections, lines, core);
-  }
-  const result = await autocannon({ url, duration: seconds, connections, headers });
+export async function load(url: string, options: LoadOptions): Promise<Load> {
+  if (await hasWrk()) return wrk(url, options);
+  const { seconds, connections, headers, distinct } = options;
+  let at = 0;
+  const next = (request: { path?: string | undefined }) => {
+    at = (at + 1) % 900_000;
+    return { ...request, path: `/api/v3/jobs/${100_000 + at}` };
+  };
+  const own = distinct === true ? { requests: [{ setupRequest: next }] } : {};
+  const result = await autocannon({ url, duration: seconds, connections, headers, ...own });
   return {
     requestsPerSecond: result.requests.average,
     p50Ms: result.latency.p50,

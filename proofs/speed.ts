@@ -10,10 +10,12 @@ const { values } = parseArgs({
     ratio: { type: 'string', default: '1.5' },
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
+    distinct: { type: 'boolean', default: false },
   },
 });
 const bench = join(import.meta.dirname, '../bench/bench.ts');
 const flags = ['--json', '--seconds', values.seconds, '--rounds', values.rounds];
+if (values.distinct) flags.push('--distinct');
 const { stdout } = await promisify(execFile)(process.execPath, [bench, ...flags], { maxBuffer: 1 << 24 });
 const results = JSON.parse(stdout.trim().split('\n').at(-1) ?? '[]') as { name: string; load: Load }[];
 const speed = (start: string): number =>
