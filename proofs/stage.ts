@@ -114,7 +114,7 @@ export interface Stage extends AsyncDisposable {
   /** Starts a gateway. `section` is merged over the common configuration, top level by top level. */
   gateway(section: Record<string, unknown>): Promise<GatewayProcess>;
   /** Makes an access token with the command line. */
-  token(gateway: GatewayProcess, user: string): Promise<string>;
+  token(gateway: GatewayProcess, user: string, label?: string): Promise<string>;
 }
 
 async function startGateway(config: Record<string, unknown>, folder: string): Promise<GatewayProcess> {
@@ -174,8 +174,8 @@ export async function setStage(): Promise<Stage> {
       gateways.push(gateway);
       return gateway;
     },
-    async token(gateway, user) {
-      const args = ['token', 'create', '--user', user, '--label', 'proof', '--scope', 'read,submit,control', '--json'];
+    async token(gateway, user, label = 'proof') {
+      const args = ['token', 'create', '--user', user, '--label', label, '--scope', 'read,submit,control', '--json'];
       const command = ['src/main.ts', ...args, '--config', gateway.configFile];
       const { stdout } = await run(process.execPath, command, { cwd: ROOT });
       return (JSON.parse(stdout) as { token: string }).token;
