@@ -14,6 +14,8 @@ const USAGE = `vovgw: a gateway in front of vovserver's REST API
   vovgw pin     fetch URL                            what to put into a queue's tls section
   vovgw binding list|remove USER|give USER SUBJECT   whose user names are since the first sign-in (needs Redis)
   vovgw who     JOBID [--queue Q] [--json]           who submitted a job, and with which token (needs Redis)
+  vovgw maintenance start|stop|list …                hold submissions to a queue back (needs Redis)
+  vovgw failover QUEUE [--to URL] [--wait 30s]       move a queue to another of its candidates (needs Redis)
   vovgw explain user NAME|ASSERTION.json [--queue Q] which rule gives whom which vovserver account
   vovgw health  [--url URL] [--config FILE]          exit 0 when the gateway is ready
   vovgw version
@@ -48,6 +50,10 @@ async function run([verb, ...argv]: string[]): Promise<number> {
       return (await import('./cli/store.ts')).runBindingVerb(argv, process.env, print, complain);
     case 'who':
       return (await import('./cli/store.ts')).runWhoVerb(argv, process.env, print, complain);
+    case 'maintenance':
+      return (await import('./cli/store.ts')).runMaintenanceVerb(argv, process.env, print, complain);
+    case 'failover':
+      return (await import('./cli/store.ts')).runFailoverVerb(argv, process.env, print, complain);
     case 'explain':
       return (await import('./cli/explain.ts')).runExplain(argv, process.env, print, complain);
     case 'health':

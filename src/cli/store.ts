@@ -3,11 +3,14 @@ import { createPeople, createSessions } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { createOrigins } from '../jobs/index.ts';
 import { systemClock } from '../kernel/index.ts';
+import { createFailoverStore, createMaintenanceStore, livingReplicas } from '../limits/index.ts';
 import { createLeases, createRedisKeyValue, createSealer, type KeyValue, type Sealer } from '../platform/index.ts';
 import { decide, wireAccessTokens } from '../server/index.ts';
 import { createEnrolledPasswords, createForgetAccount, type ForgetAccount } from '../tokens/index.ts';
 import { type OpenPeople, runBinding } from './binding.ts';
 import { configFor } from './config-file.ts';
+import { type OpenFailover, runFailover } from './failover.ts';
+import { type OpenMaintenance, runMaintenance } from './maintenance.ts';
 import { type OpenTokens, runToken } from './token.ts';
 import { type OpenOrigins, runWho } from './who.ts';
 
@@ -99,6 +102,22 @@ async function openOrigins(config: Config, err: Print): Promise<OpenOrigins | nu
   return { origins, queues, [Symbol.asyncDispose]: () => kv[Symbol.asyncDispose]() };
 }
 
+async function openMaintenance(config: Config, err: Print): Promise<OpenMaintenance | null> {
+  const kv = await openStore(config, 'maintenance', err);
+  if (kv === null) return null;
+  const queues = config.queues.map(({ name }) => name);
+  const store = createMaintenanceStore({ kv, clock: systemClock });
+  return { store, queues, [Symbol.asyncDispose]: () => kv[Symbol.asyncDispose]() };
+}
+
+async function openFailover(config: Config, err: Print): Promise<OpenFailover | null> {
+  const kv = await openStore(config, 'failover', err);
+  if (kv === null) return null;
+  const living = (): Promise<string[]> => livingReplicas(kv, systemClock.now());
+  const store = createFailoverStore({ kv, clock: systemClock });
+  return { store, queues: config.queues, living, [Symbol.asyncDispose]: () => kv[Symbol.asyncDispose]() };
+}
+
 /** Opens by the file that an option names, or where a configuration is looked for. */
 const opener =
   <T>(open: (config: Config, err: Print) => Promise<T | null>, env: Environment, err: Print) =>
@@ -120,4 +139,15 @@ export function runBindingVerb(argv: readonly string[], env: Environment, out: P
 /** `vovgw who`: who submitted a job, by the Redis that the configuration names. */
 export function runWhoVerb(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
   return runWho(argv, { open: opener(openOrigins, env, err) }, out, err);
+}
+
+/** `vovgw maintenance`: frozen submissions, by the Redis that the configuration names. */
+export function runMaintenanceVerb(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
+  return runMaintenance(argv, { open: opener(openMaintenance, env, err), now: systemClock.now }, out, err);
+}
+
+/** `vovgw failover`: a planned failover by the replicas on the Redis that the configuration names. */
+export function runFailoverVerb(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
+  const deps = { open: opener(openFailover, env, err), clock: systemClock, createId: randomUUID };
+  return runFailover(argv, deps, out, err);
 }

@@ -199,6 +199,13 @@ export const ERROR_CODES = {
     meaning: 'All turns of this kind are taken, and none came free in time. Nothing was sent.',
     mend: 'Retry after the seconds in Retry-After; ask less often, or wait longer with `Prefer: wait=30`.',
   },
+  GW_MAINTENANCE: {
+    status: 503,
+    title: 'No submissions during maintenance',
+    meaning:
+      'Submissions to this queue, and changes of its jobs, are held back: its server is being worked on or replaced. Nothing was sent; reads and kills go on.',
+    mend: 'Retry at the date in Retry-After, the announced end; with the same Idempotency-Key if there was one.',
+  },
   GW_PROVIDER_UNAVAILABLE: {
     status: 503,
     title: 'The identity provider is not reachable',
@@ -248,6 +255,8 @@ export interface ErrorOptions {
   readonly cause?: unknown;
   /** Whole seconds for the Retry-After header. */
   readonly retryAfter?: number;
+  /** The moment for the Retry-After header instead of seconds, where it was announced (RFC 9110, 10.2.3). */
+  readonly retryAt?: Date;
   /** Further response headers, for example WWW-Authenticate or Allow. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -258,6 +267,7 @@ export class GatewayError extends Error {
   readonly detail: string;
   readonly internal: string | undefined;
   readonly retryAfter: number | undefined;
+  readonly retryAt: Date | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ErrorCode, detail: string, options: ErrorOptions = {}) {
@@ -267,11 +277,18 @@ export class GatewayError extends Error {
     this.detail = detail;
     this.internal = options.internal;
     this.retryAfter = options.retryAfter;
+    this.retryAt = options.retryAt;
     this.headers = options.headers ?? {};
   }
 
   get status(): number {
     return ERROR_CODES[this.code].status;
+  }
+
+  /** Value of the Retry-After header: an HTTP date or whole seconds; undefined without either. */
+  get retryAfterField(): string | undefined {
+    if (this.retryAt !== undefined) return this.retryAt.toUTCString();
+    return this.retryAfter === undefined ? undefined : String(this.retryAfter);
   }
 }
 

@@ -44,6 +44,16 @@ export const heartbeatScript: Script = {
   },
 };
 
+/** By what a replica is known in the store. Hashed, because an id may hold characters that part the entries. */
+export const replicaKey = (replicaId: string): string =>
+  createHash('sha256').update(replicaId).digest('base64url').slice(0, 16);
+
+/** Keys of the replicas that beat within the last 10 s. Throws StoreUnavailable. */
+export async function livingReplicas(kv: Pick<KeyValue, 'get'>, now: number): Promise<string[]> {
+  const rows = [...((await kv.get(KEY)) ?? '').matchAll(/([^ =]+)=(\d+)/g)];
+  return rows.flatMap(([, id = '', at]) => (now - Number(at) < LIFE_MS ? [id] : []));
+}
+
 /** How many replicas share the limits. */
 export interface ReplicaCount extends AsyncDisposable {
   /** As last heard from the store; the configured number while nothing was heard for long enough. At least 1. */
@@ -61,8 +71,7 @@ export function createReplicaCount(options: {
   readonly configured: () => number;
 }): ReplicaCount {
   const { kv, clock, configured } = options;
-  // Hashed, because an id may hold characters that part the entries.
-  const id = createHash('sha256').update(options.replicaId).digest('base64url').slice(0, 16);
+  const id = replicaKey(options.replicaId);
   let heard: number | null = null;
   let connectedSince: number | null = null;
   let leaving = false;

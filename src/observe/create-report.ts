@@ -75,6 +75,7 @@ export function createReport(options: ReportOptions): ReportHandle {
     submission: tell(counted.submission),
     jobWatchers: tell(counted.jobWatchers),
     jobWatchCall: tell(counted.jobWatchCall),
+    maintenance: tell(counted.maintenance),
     attempt: tell(counted.attempt),
     signIn: tell(counted.signIn, written.signIn),
     credential: tell(counted.credential, written.credential),

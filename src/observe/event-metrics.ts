@@ -106,7 +106,9 @@ function gateMetrics(metrics: Metrics): Pick<EventMetrics, 'limit' | 'attempt'> 
   };
 }
 
-function turnMetrics(metrics: Metrics): Pick<EventMetrics, 'turn' | 'lane' | 'coalesced' | 'submission'> {
+function turnMetrics(
+  metrics: Metrics,
+): Pick<EventMetrics, 'turn' | 'lane' | 'coalesced' | 'submission' | 'maintenance'> {
   const wait = metrics.durations('turn_wait_seconds');
   const turns = metrics.cells('turns_total');
   const limits = metrics.cells('lane_limit');
@@ -114,7 +116,11 @@ function turnMetrics(metrics: Metrics): Pick<EventMetrics, 'turn' | 'lane' | 'co
   const waiting = metrics.cells('lane_waiting');
   const coalesced = metrics.cells('coalesced_total');
   const submissions = metrics.cells('submissions_total');
+  const frozenQueues = metrics.cells('maintenance');
   return {
+    maintenance(queue, frozen) {
+      frozenQueues.at(queue).value = frozen ? 1 : 0;
+    },
     turn(queue, lane, result, seconds) {
       turns.at(queue, lane, result).value += 1;
       wait.observe(wait.at(queue, lane), seconds);

@@ -70,6 +70,7 @@ const ROWS = {
     ['queue', 'what'],
     'Submissions with a key or an unknown outcome, by what became of them.',
   ),
+  maintenance: gauge(['queue'], '1 while submissions to the queue are frozen, else 0.'),
   job_watchers: gauge(['queue', 'how'], 'Clients that wait for jobs: wait (a call with ?wait=) or stream (events).'),
   job_watch_calls_total: counter(
     ['queue', 'what', 'result'],

@@ -132,6 +132,8 @@ export interface Report {
   jobWatchers(queue: string, how: 'wait' | 'stream', count: number): void;
   /** The watcher asked vovserver, for all jobs of an account or for single ones. */
   jobWatchCall(queue: string, what: 'all' | 'job', ok: boolean): void;
+  /** Whether submissions to a queue are frozen. */
+  maintenance(queue: string, frozen: boolean): void;
   attempt(result: 'ok' | 'failed' | 'blocked', door: Door): void;
   signIn(record: SignInRecord): void;
   credential(event: CredentialEvent): void;

@@ -46,7 +46,8 @@ export function answerError(
     return 0;
   }
   const own = Object.entries(error.headers).flat();
-  if (error.retryAfter !== undefined) own.push('Retry-After', String(error.retryAfter));
+  const { retryAfterField } = error;
+  if (retryAfterField !== undefined) own.push('Retry-After', retryAfterField);
   const problem = problemOf(error, requestId, options.vendorShape);
   return answerJson(res, [...head, ...own], error.status, 'application/problem+json', problem, options.headOnly);
 }

@@ -73,13 +73,16 @@ function announce(config: Config, report: ReportHandle): void {
 
 /** Ends the parts in the order that lets each still use what it needs. */
 async function disposeParts(parts: Parts): Promise<void> {
-  const { jobWatch, broker, sources, limiter, turns, tokens, sessions, bearers, providers, upstream, kv } = parts;
-  for (const part of [jobWatch, broker, sources, limiter, turns, tokens, sessions, bearers, providers, upstream, kv])
-    await part[Symbol.asyncDispose]();
+  const { maintenance, plannedFailover, jobWatch, broker, sources, limiter, turns } = parts;
+  const { tokens, sessions, bearers, providers, upstream, kv } = parts;
+  const inOrder = [plannedFailover, maintenance, jobWatch, broker, sources, limiter, turns, tokens, sessions, bearers];
+  for (const part of [...inOrder, providers, upstream, kv]) await part[Symbol.asyncDispose]();
 }
 
 /** Time that the shared store gets to answer before the replica starts without it. */
 const STORE_WAIT_MS = 3000;
+/** Time to switch to a server that a planned failover chose before, at a start. */
+const FOLLOW_MS = 3000;
 
 /** Waits for the first answer of the store, so that a healthy start does not begin with decisions of its own. */
 async function awaitStore({ kv }: Parts, clock: Clock): Promise<void> {
@@ -93,6 +96,12 @@ async function awaitStore({ kv }: Parts, clock: Clock): Promise<void> {
   }
 }
 
+/** What was frozen or moved before this process began is so from its first request on. */
+async function recall({ maintenance, plannedFailover }: Parts, clock: Clock): Promise<void> {
+  await maintenance.refresh();
+  await Promise.race([plannedFailover.follow(), clock.sleep(FOLLOW_MS)]);
+}
+
 function open(config: Config, life: Life, parts: Parts, report: ReportHandle, clock: Clock, options: GatewayOptions) {
   const app = createApp({
     steps: parts.steps,
@@ -104,7 +113,15 @@ function open(config: Config, life: Life, parts: Parts, report: ReportHandle, cl
   });
   const admin = createAdminApp({
     report,
-    readiness: () => readinessOf(life.state, parts.kv, parts.upstream.status(), life.faults, parts.providers.list()),
+    readiness: () =>
+      readinessOf(
+        life.state,
+        parts.kv,
+        parts.upstream.status(),
+        life.faults,
+        parts.providers.list(),
+        life.decided.config.queues.flatMap(({ name }) => parts.maintenance.frozen(name) ?? []),
+      ),
     version: options.version,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
   });
@@ -136,6 +153,7 @@ export async function createGateway(config: Config, options: GatewayOptions): Pr
   const parts = wire({ decided: () => life.decided, queueOfPort, report, clock, draining, random, version, ...kv });
   announce(config, report);
   await awaitStore(parts, clock);
+  await recall(parts, clock);
   const doors = await open(config, life, parts, report, clock, options).catch(async (error: unknown) => {
     await disposeParts(parts);
     throw error;

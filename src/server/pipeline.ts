@@ -22,6 +22,7 @@ export interface Steps {
   readonly servePage: Step;
   readonly serveVendorPage: Step;
   readonly inspectBody: Step;
+  readonly checkMaintenance: Step;
   readonly ownJob: Step;
   readonly submitJob: Step;
   readonly showOwn: Step;
@@ -55,6 +56,7 @@ export const ROAD: readonly (readonly [keyof Steps, string])[] = [
   ['serveVendorPage', '             V  '],
   ['refuse', '                        N'],
   ['inspectBody', '      P              '],
+  ['checkMaintenance', 'P              '],
   ['ownJob', '          P              '],
   ['submitJob', '       P              '],
   ['showOwn', '         P              '],

@@ -1,5 +1,6 @@
 import { type Component, type Readiness, toReadiness } from '../admin/index.ts';
 import type { Provider } from '../auth/index.ts';
+import { type Freeze, freezeText } from '../limits/index.ts';
 import type { KeyValue } from '../platform/index.ts';
 import type { QueueStatus } from '../upstream/index.ts';
 
@@ -18,6 +19,11 @@ function queueComponent(status: QueueStatus): Component {
   };
 }
 
+function freezeComponent(freeze: Freeze): Component {
+  const detail = `submissions are held back, ${freezeText(freeze)}`;
+  return { name: `maintenance:${freeze.queue}`, state: 'degraded', detail };
+}
+
 function providerComponent({ name, type, state }: Pick<Provider, 'name' | 'type' | 'state'>): Component {
   const { ready, reason } = state();
   const detail = ready ? `${type}, at hand` : `${type}, nobody can sign in: ${reason ?? 'not read yet'}`;
@@ -31,6 +37,7 @@ export function readinessOf(
   queues: readonly QueueStatus[],
   configFaults: number,
   providers: readonly Pick<Provider, 'name' | 'type' | 'state'>[],
+  freezes: readonly Freeze[] = [],
 ): Readiness {
   return toReadiness(life, [
     {
@@ -39,6 +46,7 @@ export function readinessOf(
       detail: store.kind === 'memory' ? 'in memory, for this process only' : `redis ${store.state()}`,
     },
     ...queues.map(queueComponent),
+    ...freezes.map(freezeComponent),
     ...providers.map(providerComponent),
     {
       name: 'config',

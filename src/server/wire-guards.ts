@@ -11,11 +11,13 @@ import { GatewayError } from '../kernel/index.ts';
 import { createTurns, type Turns } from '../limits/index.ts';
 import type { KeyValue, Sealer } from '../platform/index.ts';
 import { type Carrier, type CoalesceConfig, createCarrier, type UpstreamHandle } from '../upstream/index.ts';
+import { createFreezeGate } from './freeze-gate.ts';
 import { createGate } from './gate.ts';
 import type { WireOptions } from './wire.ts';
+import { type Freezes, wireFreezes } from './wire-freezes.ts';
 
 /** What stands between a call and vovserver. */
-export interface Guards {
+export interface Guards extends Freezes {
   readonly turns: Turns;
   readonly carrier: Carrier;
   readonly origins: Origins;
@@ -44,9 +46,11 @@ export function wireGuards(options: WireOptions, shared: SharedParts): Guards {
     if (found === undefined) throw new GatewayError('GW_INTERNAL', 'This queue is not configured.');
     return found.coalesce;
   };
-  const carrier = createCarrier({ upstream, gate: createGate(turns), settings, clock, report });
+  const freezes = wireFreezes(options, shared);
+  const gate = createFreezeGate(createGate(turns), freezes.maintenance);
+  const carrier = createCarrier({ upstream, gate, settings, clock, report });
   const origins = createOrigins({ kv, sealer, hashKey, config, clock, report });
   const submissions = createSubmissions({ kv, sealer, hashKey, config, origins, clock, report });
   const ownership = createOwnership({ origins, clock });
-  return { turns, carrier, origins, submissions, ownership };
+  return { ...freezes, turns, carrier, origins, submissions, ownership };
 }

@@ -80,7 +80,8 @@ export function wirePages(options: PagesOptions): Pages {
     routes,
     errorPage: (scope, error) => {
       const answer = portal.errorPage(error, scope.meta.requestId);
-      const own = error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) };
+      const { retryAfterField } = error;
+      const own = retryAfterField === undefined ? {} : { 'Retry-After': retryAfterField };
       const headers = { ...answer.headers, ...error.headers, ...own };
       const page = { ...answer, status: error.status, headers };
       return writeWebAnswer(scope.res, scope.head, page, jar, scope.meta.method === 'HEAD');

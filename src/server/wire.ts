@@ -39,6 +39,7 @@ import { createPassthrough } from './passthrough.ts';
 import type { Steps } from './pipeline.ts';
 import { createAttemptGuard, createAuthenticate } from './steps/authenticate.ts';
 import { createBeginRecord } from './steps/begin-record.ts';
+import { createCheckMaintenance } from './steps/check-maintenance.ts';
 import { createCheckMessage } from './steps/check-message.ts';
 import { createCheckOrigin, isOwnCall } from './steps/check-origin.ts';
 import { createChooseAccount } from './steps/choose-account.ts';
@@ -238,6 +239,7 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     serveVendorPage: createServeVendorPage(vendorPages, jar),
     refuse,
     inspectBody: createInspectBody(() => decided().policy, report),
+    checkMaintenance: createCheckMaintenance(parts.maintenance),
     ownJob: createOwnJob(ownership, carrier, broker, hides),
     submitJob: createSubmitJob(submissions, upstream, carrier, broker, clock.now),
     showOwn: createShowOwn({

@@ -49,6 +49,7 @@ describe('the road', () => {
         'collectBody',
         'chooseAccount',
         'inspectBody',
+        'checkMaintenance',
         'ownJob',
         'submitJob',
         'noteJob',

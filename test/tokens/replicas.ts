@@ -75,6 +75,7 @@ export function createRecordedReport(): RecordedReport {
     signIn: () => undefined,
     turn: () => undefined,
     lane: () => undefined,
+    maintenance: () => undefined,
     coalesced: () => undefined,
     submission: () => undefined,
     jobWatchers: () => undefined,

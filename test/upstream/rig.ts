@@ -50,6 +50,7 @@ export function createToldReport(): Report & { told: Told } {
     signIn: () => undefined,
     turn: () => undefined,
     lane: () => undefined,
+    maintenance: () => undefined,
     coalesced: () => undefined,
     submission: () => undefined,
     jobWatchers: () => undefined,

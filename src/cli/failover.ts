@@ -1,0 +1,185 @@
+import { parseArgs } from 'node:util';
+import type { Config } from '../config/index.ts';
+import { printable } from '../identity/index.ts';
+import { type Clock, GatewayError, messageOf } from '../kernel/index.ts';
+import type { FailoverAnswer, FailoverOrder, FailoverStore } from '../limits/index.ts';
+import { readDuration } from './duration.ts';
+import { table } from './table.ts';
+
+const USAGE = `vovgw failover QUEUE [--to URL] [--wait 30s] [--json] [--config FILE]
+
+Moves the queue to another of its candidates (queues[].urls), without a restart: every replica holds submissions back, lets
+those under way end for at most --wait, checks the new server (TLS policy, queue name) and uses it; then submissions go on.
+Without --to it is the next candidate in order that passes. Reads and kills go on all the time.
+Prints what each replica answered. Exit code 0 when every one switched, 1 when not, 2 when called wrongly.
+`;
+
+/** What a replica gets to reach and check the new server, milliseconds. */
+const SWITCH_MS = 20_000;
+const LONGEST_WAIT = 600_000;
+const LOOK_MS = 100;
+
+type Print = (text: string) => void;
+
+/** The store of the configuration; disposed when the verb is done. */
+export interface OpenFailover extends AsyncDisposable {
+  readonly store: FailoverStore;
+  readonly queues: readonly Pick<Config['queues'][number], 'name' | 'urls'>[];
+  /** Keys of the replicas that run. */
+  living(): Promise<readonly string[]>;
+}
+
+/** What the verb needs from outside. */
+export interface FailoverDeps {
+  /** Opens the store that the configuration names; null after it has told why not. Called with correct arguments only. */
+  open(configFile: string | undefined): Promise<OpenFailover | null>;
+  readonly clock: Clock;
+  /** Name of the order, not used before. */
+  createId(): string;
+}
+
+interface Command {
+  readonly queue: string;
+  readonly to: string | undefined;
+  readonly waitMs: number;
+  readonly json: boolean;
+  readonly config: string | undefined;
+}
+
+/** Called wrongly: exit code 2. */
+class UsageError extends Error {}
+/** It cannot be done: exit code 1. */
+class RefusedError extends Error {}
+
+/** `vovgw failover`: exit code 0 when every replica switched, 1 when not, 2 when called wrongly. */
+export async function runFailover(
+  argv: readonly string[],
+  deps: FailoverDeps,
+  out: Print,
+  err: Print,
+): Promise<number> {
+  if (argv.includes('--help') || argv[0] === 'help') {
+    out(USAGE);
+    return 0;
+  }
+  try {
+    const command = read(argv);
+    await using opened = await deps.open(command.config);
+    return opened === null ? 1 : await act(command, opened, deps, out, err);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      err(`vovgw failover: ${error.message}\n\n${USAGE}`);
+      return 2;
+    }
+    err(`vovgw failover: ${error instanceof GatewayError ? error.detail : messageOf(error)}\n`);
+    return 1;
+  }
+}
+
+function read(argv: readonly string[]): Command {
+  const { values, positionals } = understood(argv);
+  const [queue, ...more] = positionals;
+  if (queue === undefined || more.length > 0) throw new UsageError('say one QUEUE');
+  const waitMs = readDuration(values.wait ?? '30s');
+  if (waitMs === null) throw new UsageError(`--wait ${printable(values.wait ?? '')} is no duration, for example 30s`);
+  if (waitMs > LONGEST_WAIT) throw new UsageError('--wait may be 10m at most');
+  return { queue, to: values.to, waitMs, json: values.json ?? false, config: values.config };
+}
+
+function understood(argv: readonly string[]) {
+  try {
+    const text = { type: 'string' } as const;
+    const options = { to: text, wait: text, config: text, json: { type: 'boolean' } } as const;
+    return parseArgs({ args: [...argv], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
+}
+
+/** The candidate that was named, as the configuration writes it; null when none was named. */
+function candidateOf({ queue, to }: Command, { queues }: OpenFailover): string | null {
+  const found = queues.find(({ name }) => name === queue);
+  if (found === undefined) {
+    const names = queues.map(({ name }) => printable(name)).join(', ');
+    throw new RefusedError(`the configuration has no queue “${printable(queue)}”; its queues: ${names}`);
+  }
+  if (to === undefined) {
+    if (found.urls.length > 1) return null;
+    throw new RefusedError(`${queue} has one candidate only; add the new server to queues[].urls first`);
+  }
+  const url = found.urls.find((candidate) => URL.parse(candidate)?.origin === URL.parse(to)?.origin);
+  if (url !== undefined) return url;
+  throw new RefusedError(`${printable(to)} is no candidate of ${queue}; queues[].urls has ${found.urls.join(', ')}`);
+}
+
+/** Answers of the replicas that run; null where there is none. */
+type Answers = ReadonlyMap<string, FailoverAnswer | null>;
+
+async function act(
+  command: Command,
+  opened: OpenFailover,
+  { clock, createId }: FailoverDeps,
+  out: Print,
+  err: Print,
+): Promise<number> {
+  const { queue, waitMs } = command;
+  const { store } = opened;
+  const to = candidateOf(command, opened);
+  const replicas = await opened.living();
+  if (replicas.length === 0) throw new RefusedError('no replica of the gateway runs on this store');
+  const order: FailoverOrder = { queue, id: createId(), to, waitMs, until: clock.now() + waitMs + SWITCH_MS };
+  if (!(await store.begin(order))) {
+    throw new RefusedError(`another planned failover of ${queue} is under way; it ends within minutes, then try again`);
+  }
+  const answers = await collect(order, replicas, opened, clock).finally(() => store.end(order));
+  const choice = await store.choice(queue);
+  const chosen = choice?.id === order.id ? choice.origin : null;
+  if (command.json) out(`${JSON.stringify({ queue, chosen, replicas: [...answers].map(shown) })}\n`);
+  else out(table(HEADINGS, [...answers].map(rowOf)));
+  return conclude(command, chosen, answers, err);
+}
+
+async function collect(
+  order: FailoverOrder,
+  replicas: readonly string[],
+  { store }: OpenFailover,
+  clock: Clock,
+): Promise<Answers> {
+  const answers = new Map<string, FailoverAnswer | null>(replicas.map((replica) => [replica, null]));
+  for (;;) {
+    for (const [replica, answer] of answers) {
+      if (answer === null) answers.set(replica, await store.answerOf(order, replica));
+    }
+    if ([...answers.values()].every((answer) => answer !== null) || clock.now() >= order.until) return answers;
+    await clock.sleep(LOOK_MS);
+  }
+}
+
+const HEADINGS = ['REPLICA', 'USES NOW', 'UNFINISHED', 'WHY NOT'];
+
+const rowOf = ([key, answer]: [string, FailoverAnswer | null]): string[] =>
+  answer === null
+    ? [`(${key})`, '?', '?', 'no answer']
+    : [printable(answer.replica), answer.origin ?? 'as before', String(answer.unfinished), printable(answer.reason)];
+
+const shown = ([key, answer]: [string, FailoverAnswer | null]) =>
+  answer ?? { replica: key, origin: null, reason: 'no answer' };
+
+/** Says what to do when not every replica switched. */
+function conclude({ queue }: Command, chosen: string | null, answers: Answers, err: Print): number {
+  const left = [...answers.values()].filter((answer) => answer === null || answer.origin === null).length;
+  if (left === 0) return 0;
+  if (chosen === null) {
+    err(`vovgw failover: no replica switched; ${queue} stays where it was, and submissions go on.\n`);
+    return 1;
+  }
+  err(
+    [
+      `vovgw failover: ${left} of ${answers.size} replicas did not switch to ${chosen}. They hold submissions back and try again`,
+      'every 5 s. Mend what keeps them from it (see WHY NOT, and their log), or take them out of the balancer;',
+      `to go back, run vovgw failover ${queue} --to the former URL.`,
+      '',
+    ].join('\n'),
+  );
+  return 1;
+}
