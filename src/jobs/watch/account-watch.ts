@@ -36,6 +36,7 @@ export class AccountWatch {
   #watcher: Watcher | null = null;
   #lingering: Disposable | null = null;
   #interested = 0;
+  #newsAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AccountWatchOptions) {
     this.#options = options;
@@ -52,6 +53,7 @@ export class AccountWatch {
     this.#lingering?.[Symbol.dispose]();
     this.#lingering = null;
     this.#watcher ??= startWatcher((changes, head) => {
+      this.#newsAt = clock.now();
       for (const listener of this.#listeners) listener.news(changes, head);
     });
     let held = true;
@@ -72,6 +74,20 @@ export class AccountWatch {
   listen(listener: NewsListener): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /**
+   * Lets a job that was submitted a moment ago come up in the next look at all jobs, for which nobody has to ask; at most
+   * `ms` milliseconds. Resolves at once for what is in the table, or cannot come.
+   */
+  async expect(jobId: string, ms: number): Promise<void> {
+    const { clock, interval } = this.#options;
+    const asked = clock.now();
+    if (this.#watcher === null || this.inTable(jobId) !== undefined || this.#newsAt >= asked) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _news = this.listen({ news: () => resolve() });
+    using _late = clock.after(Math.min(ms, interval() * 1.5), resolve);
+    await promise;
   }
 
   async stop(): Promise<void> {

@@ -162,6 +162,7 @@ export function createJobWatch(options: JobWatchOptions): JobWatch {
       using _place = places.take('wait', ask.account.queue, ask.identity.subject);
       using _interest = watch.interest();
       await watch.watcher?.ready;
+      await watch.expect(jobId, ask.waitMs);
       const first = await current(watch, normal);
       return await waitForJob(normal, first, { watch, clock, drain, interval });
     },
