@@ -2,7 +2,7 @@ import type { JobText } from './job-text.ts';
 import { type Mark, markField } from './mark.ts';
 
 /** Characters that mean nothing in a selection rule. All else is compared in the gateway instead of being quoted. */
-const PLAIN = /^[A-Za-z0-9_./][A-Za-z0-9_./-]*$/;
+export const PLAIN = /^[A-Za-z0-9_./][A-Za-z0-9_./-]*$/;
 
 /** A query for jobs, and how many rows it may give. */
 export interface JobQuery {
@@ -15,7 +15,8 @@ const SOME = 500;
 /** Jobs of an account that are looked through one by one. */
 const MANY = 5000;
 
-function query(select: readonly string[], where: readonly string[], limit: number): JobQuery {
+/** A query for jobs; every part is known to mean nothing else in a selection rule. */
+export function query(select: readonly string[], where: readonly string[], limit: number): JobQuery {
   const parts = { select: select.join(','), from: 'jobs', where: where.join(' '), limit: String(limit) };
   const text = Object.entries(parts).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
   return { target: `/api/v3/query?${text.join('&')}`, limit };

@@ -115,6 +115,7 @@ async function sendAgain(parts: Parts, work: KeyedWork, stored: Stored): Promise
   const next = newRecord(parts, work, stored.record.mark);
   const pending = await orRefuse(() => parts.store.put(work.id, stored, next, life(parts)));
   if (pending === null) throw inProgress(true);
+  await parts.quotas.cancel(work.submission, stored.record.attempt);
   return send(parts, work, pending);
 }
 
@@ -123,6 +124,7 @@ async function send(parts: Parts, work: KeyedWork, pending: Stored): Promise<Ans
   const { submission, way, lease } = work;
   const { mark } = pending.record;
   const body = mark === null ? submission.body : putMark(submission.body, mark);
+  await reserve(parts, work, pending);
   const at = parts.clock.now();
   const sent = await sentStep(parts, work, pending, { kind: 'sent', fence: lease.fence, at });
   if (lease.lost.aborted) {
@@ -141,6 +143,16 @@ async function send(parts: Parts, work: KeyedWork, pending: Stored): Promise<Ans
   return decide(parts, work, sent, answer);
 }
 
+/** Takes it from the quotas; what they refuse is no attempt. */
+async function reserve(parts: Parts, work: KeyedWork, pending: Stored): Promise<void> {
+  try {
+    await parts.quotas.reserve(work.submission, pending.record.attempt, work.way);
+  } catch (error) {
+    await forget(parts, work, pending);
+    throw error;
+  }
+}
+
 /** A store that fails here may have written `sent` although nothing is sent: that is taken back as soon as it answers. */
 async function sentStep(
   parts: Parts,
@@ -152,16 +164,18 @@ async function sentStep(
     return await step(parts, work, pending, state);
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'GW_STORE_UNAVAILABLE') await forget(parts, work, pending);
+    else await parts.quotas.cancel(work.submission, pending.record.attempt);
     throw error;
   }
 }
 
 /** Takes the record of this attempt away: it executed nothing, so a retry may go again. Never throws. */
-function forget(parts: Parts, { id }: Work, mine: Stored): Promise<void> {
-  return parts.late('a submission that executed nothing', async () => {
+async function forget(parts: Parts, { id, submission }: Work, mine: Stored): Promise<void> {
+  const dropped = parts.late('a submission that executed nothing', async () => {
     const current = await parts.store.read(id);
     if (current !== null && sameAttempt(current.record, mine.record)) await parts.store.drop(id, current);
   });
+  await Promise.all([dropped, parts.quotas.cancel(submission, mine.record.attempt)]);
 }
 
 /** Keeps the outcome of this attempt, also when another replica has taken it for unknown. Never throws. */
@@ -193,7 +207,8 @@ async function decide(parts: Parts, work: KeyedWork, sent: In<'sent'>, answer: A
   if (verdict.kind === 'accepted') {
     const { jobId } = verdict;
     const done = keep(parts, work, sent, { kind: 'done', answer: keepAnswer(answer, jobId) });
-    await Promise.all([done, recordOrigin(parts, work.submission, jobId)]);
+    const counted = parts.quotas.commit(work.submission, sent.record.attempt, jobId);
+    await Promise.all([done, counted, recordOrigin(parts, work.submission, jobId)]);
     return answer;
   }
   const { settle, clock } = parts;
@@ -251,7 +266,8 @@ async function adopt(parts: Parts, work: Work, unknown: In<'unknown'>, jobId: st
   const { record } = unknown;
   const answer = adoptedAnswer(jobId);
   const origin = recordOrigin(parts, work.submission, jobId, { ...record, at: record.state.at });
-  await Promise.all([keep(parts, work, unknown, { kind: 'done', answer }), origin]);
+  const counted = parts.quotas.commit(work.submission, record.attempt, jobId);
+  await Promise.all([keep(parts, work, unknown, { kind: 'done', answer }), counted, origin]);
   parts.report.submission(work.submission.queue, 'adopted');
   return replay(answer);
 }

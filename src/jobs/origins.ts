@@ -17,6 +17,8 @@ export interface OriginsOptions {
   readonly config: () => Pick<Config, 'jobs'>;
   readonly clock: Clock;
   readonly report: Pick<Report, 'log'>;
+  /** Told when a recorded job was seen in another state than before; must not throw. */
+  readonly seen?: (origin: Origin, status: string) => void;
 }
 
 /** Reads under way at once: they share one connection, and their answers one loop. */
@@ -38,7 +40,7 @@ interface Found {
  * Creates the record of who submitted what. Kept by queue, epoch and job id, and by queue and job id for the latest job of
  * that number; what a job was last seen as is written once for each change, by at most a few writes at a time.
  */
-export function createOrigins({ kv, sealer, hashKey, config, clock, report }: OriginsOptions): Origins {
+export function createOrigins({ kv, sealer, hashKey, config, clock, report, seen }: OriginsOptions): Origins {
   const hash = createKeyedHash(hashKey);
   const late = createLateWrites(clock, report);
   const keyOf = (queue: string, jobId: string): string => `origin:{${hash('origin', [queue, jobId])}}`;
@@ -64,6 +66,7 @@ export function createOrigins({ kv, sealer, hashKey, config, clock, report }: Or
   const noteSeen = async (queue: string, jobId: string, status: string): Promise<void> => {
     const found = await read(queue, jobId);
     if (found === null || found.origin.lastSeen?.status === status) return;
+    seen?.(found.origin, status);
     const next = { ...found.origin, lastSeen: { status, at: clock.now() } };
     const done = await kv.compareAndSet(found.key, found.raw, seal(found.key, next), lifeOf(next));
     if (!done) throw new Error('changed meanwhile; seen again, it is written again');

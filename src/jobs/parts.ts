@@ -5,6 +5,7 @@ import type { KeyValue, Leases } from '../platform/index.ts';
 import type { KeyedHash } from './keyed-hash.ts';
 import type { LateWrites } from './late-writes.ts';
 import type { Origins, Submission, SubmissionWay } from './ports.ts';
+import type { Quotas } from './quotas/ports.ts';
 import type { RecordStore } from './record-store.ts';
 
 /** What both kinds of submission work with. */
@@ -15,6 +16,7 @@ export interface Parts {
   readonly hash: KeyedHash;
   readonly origins: Origins;
   readonly late: LateWrites;
+  readonly quotas: Quotas;
   readonly config: () => Pick<Config, 'jobs'>;
   readonly clock: Clock;
   readonly random: (bytes: number) => Buffer;

@@ -15,6 +15,8 @@ export interface Submission {
   readonly epoch: string;
   /** vovserver account. */
   readonly account: string;
+  /** Whether several people use the account. */
+  readonly shared?: boolean;
   readonly identity: Identity;
   readonly tokenId: string;
   readonly tokenLabel: string;

@@ -8,6 +8,7 @@ import { createKeyedHash } from './keyed-hash.ts';
 import { createLateWrites } from './late-writes.ts';
 import type { Parts } from './parts.ts';
 import type { Origins, Submissions } from './ports.ts';
+import { NO_QUOTAS, type Quotas } from './quotas/ports.ts';
 import { createRecordStore } from './record-store.ts';
 import { submitUnkeyed } from './unkeyed.ts';
 
@@ -20,6 +21,8 @@ export interface SubmissionsOptions {
   readonly hashKey: Secret;
   readonly config: () => Pick<Config, 'jobs'>;
   readonly origins: Origins;
+  /** How much may be submitted; without it as much as one likes. */
+  readonly quotas?: Quotas;
   readonly clock: Clock;
   readonly random?: (bytes: number) => Buffer;
   readonly report: Pick<Report, 'log' | 'submission'>;
@@ -37,6 +40,7 @@ export function createSubmissions(options: SubmissionsOptions): Submissions {
     hash: createKeyedHash(hashKey),
     store: createRecordStore({ kv, sealer, report }),
     late: createLateWrites(clock, report),
+    quotas: options.quotas ?? NO_QUOTAS,
     get settle() {
       const { lost: lostMs, dead: deadMs, readAge: readAgeMs } = config().jobs.settle;
       return { lostMs, deadMs, readAgeMs, forgottenMs: FORGOTTEN_MS };

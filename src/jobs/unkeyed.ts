@@ -62,31 +62,40 @@ async function pass(
   way: SubmissionWay,
   natural: NaturalWork | null,
 ): Promise<Answer> {
+  // It names the submission for the quotas until its outcome is known.
+  const attempt = parts.random(12).toString('hex');
+  await parts.quotas.reserve(submission, attempt, way);
   const at = parts.clock.now();
   let answer: Answer;
   try {
     answer = await way.send(submission.body);
   } catch (error) {
-    if (nothingSent(error)) throw error;
-    return lost(parts, { submission, way, natural }, at, error);
+    if (!nothingSent(error)) return lost(parts, { submission, natural, attempt }, at, error);
+    await parts.quotas.cancel(submission, attempt);
+    throw error;
   }
   const verdict = readVerdict(answer);
-  if (verdict.kind === 'accepted') await recordOrigin(parts, submission, verdict.jobId);
+  if (verdict.kind === 'refused') await parts.quotas.cancel(submission, attempt);
+  if (verdict.kind === 'accepted') {
+    const counted = parts.quotas.commit(submission, attempt, verdict.jobId);
+    await Promise.all([counted, recordOrigin(parts, submission, verdict.jobId)]);
+  }
   return answer;
 }
 
 interface Passed {
   readonly submission: Submission;
-  readonly way: SubmissionWay;
   readonly natural: NaturalWork | null;
+  readonly attempt: string;
 }
 
-async function lost(parts: Parts, { submission, natural }: Passed, at: number, error: unknown): Promise<Answer> {
+async function lost(parts: Parts, passed: Passed, at: number, error: unknown): Promise<Answer> {
+  const { submission, natural, attempt } = passed;
   const settledAt = parts.clock.now() + parts.settle.lostMs;
   if (natural !== null) {
     const found = await lookAtOnce(parts, natural, submission, at);
-    if (found !== null) return adopt(parts, natural, { ...submission, mark: null, at }, found);
-    await remember(parts, natural, { at, settledAt });
+    if (found !== null) return adopt(parts, natural, { ...submission, mark: null, at, attempt }, found);
+    await remember(parts, natural, { at, settledAt }, attempt);
   }
   parts.report.submission(submission.queue, 'unknown');
   throw outcomeUnknown(parts.clock, settledAt + parts.settle.readAgeMs, false, error);
@@ -102,11 +111,16 @@ async function lookAtOnce(parts: Parts, work: Work, lost: Submission, at: number
 }
 
 /** Replaces whatever was there: the newest loss is the one that a repeat means. */
-function remember(parts: Parts, work: NaturalWork, times: { at: number; settledAt: number }): Promise<void> {
+function remember(
+  parts: Parts,
+  work: NaturalWork,
+  times: { at: number; settledAt: number },
+  attempt: string,
+): Promise<void> {
   const { account, requestId } = work.submission;
   const record: SubmissionRecord = {
     ...{ account, requestId, mark: null, fingerprint: commandOf(parts, work) },
-    attempt: parts.random(12).toString('hex'),
+    attempt,
     state: { kind: 'unknown', ...times },
   };
   return parts.late('a submission without a key whose outcome is unknown', async () => {
@@ -118,10 +132,11 @@ function remember(parts: Parts, work: NaturalWork, times: { at: number; settledA
 async function adopt(
   parts: Parts,
   { submission }: Work,
-  lost: Parameters<typeof reconcile>[2],
+  lost: Parameters<typeof reconcile>[2] & { readonly attempt: string },
   jobId: string,
 ): Promise<Answer> {
-  await recordOrigin(parts, submission, jobId, lost);
+  const counted = parts.quotas.commit(submission, lost.attempt, jobId);
+  await Promise.all([counted, recordOrigin(parts, submission, jobId, lost)]);
   parts.report.submission(submission.queue, 'adopted');
   return replay(adoptedAnswer(jobId));
 }
@@ -144,5 +159,6 @@ async function repeat(parts: Parts, work: NaturalWork, { stored, at, settledAt }
   }
   if (!(await parts.store.drop(work.id, stored).catch(() => false))) throw inProgress(false);
   if (found.kind === 'one') return await adopt(parts, work, lostOne, found.jobId);
+  await parts.quotas.cancel(work.submission, stored.record.attempt);
   return await pass(parts, work.submission, work.way, work);
 }

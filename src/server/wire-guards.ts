@@ -2,9 +2,12 @@ import type { Config } from '../config/index.ts';
 import {
   createOrigins,
   createOwnership,
+  createQuotas,
   createSubmissions,
+  hasEnded,
   type Origins,
   type Ownership,
+  type Quotas,
   type Submissions,
 } from '../jobs/index.ts';
 import { GatewayError } from '../kernel/index.ts';
@@ -22,6 +25,7 @@ export interface Guards extends Freezes {
   readonly carrier: Carrier;
   readonly origins: Origins;
   readonly submissions: Submissions;
+  readonly quotas: Quotas;
   readonly ownership: Ownership;
 }
 
@@ -49,8 +53,15 @@ export function wireGuards(options: WireOptions, shared: SharedParts): Guards {
   const freezes = wireFreezes(options, shared);
   const gate = createFreezeGate(createGate(turns), freezes.maintenance);
   const carrier = createCarrier({ upstream, gate, settings, clock, report });
-  const origins = createOrigins({ kv, sealer, hashKey, config, clock, report });
-  const submissions = createSubmissions({ kv, sealer, hashKey, config, origins, clock, report });
+  const common = { kv, sealer, hashKey, config, clock, report };
+  const origins: Origins = createOrigins({
+    ...common,
+    seen: ({ queue, subject, jobId }, status) => {
+      if (hasEnded(status)) quotas.finished(queue, subject, jobId);
+    },
+  });
+  const quotas = createQuotas({ ...common, origins, replicas, random });
+  const submissions = createSubmissions({ ...common, origins, quotas });
   const ownership = createOwnership({ origins, clock });
-  return { ...freezes, turns, carrier, origins, submissions, ownership };
+  return { ...freezes, turns, carrier, origins, submissions, quotas, ownership };
 }

@@ -238,7 +238,7 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     servePage: createServePage(jar, config, authenticate),
     serveVendorPage: createServeVendorPage(vendorPages, jar),
     refuse,
-    inspectBody: createInspectBody(() => decided().policy, report),
+    inspectBody: createInspectBody(() => decided().policy, parts.quotas, report),
     checkMaintenance: createCheckMaintenance(parts.maintenance),
     ownJob: createOwnJob(ownership, carrier, broker, hides),
     submitJob: createSubmitJob(submissions, upstream, carrier, broker, clock.now),

@@ -1,4 +1,5 @@
 import { type PolicyDecision, policyRefusal, type SubmissionPolicy } from '../../access/index.ts';
+import type { QuotaCaller, Quotas, QuotaViolation } from '../../jobs/index.ts';
 import { GatewayError } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
 import { answerJson } from '../answer.ts';
@@ -13,10 +14,11 @@ function bytesOf({ body }: Scope): Buffer {
 }
 
 /** What would happen to a submission, without making it. */
-const dryRun = ({ allowed, violations, defaults }: PolicyDecision) => ({
+const dryRun = ({ allowed, violations, defaults }: PolicyDecision, quotas: readonly QuotaViolation[]) => ({
   dry_run: true,
-  allowed,
+  allowed: allowed && quotas.every(({ mode }) => mode === 'observe'),
   violations,
+  quotas,
   defaults,
 });
 
@@ -31,8 +33,17 @@ function tellObserved(report: Pick<Report, 'log'>, scope: Scope, { violations }:
 }
 
 /** Holds submissions, and changes of jobs, against `jobs.policy`; `X-Dry-Run: true` answers what would happen. */
-export function createInspectBody(policy: () => SubmissionPolicy, report: Pick<Report, 'log'>): Step {
-  return (scope) => {
+export function createInspectBody(
+  policy: () => SubmissionPolicy,
+  quotas: Pick<Quotas, 'check'>,
+  report: Pick<Report, 'log'>,
+): Step {
+  const answerDry = async (scope: Scope, decision: PolicyDecision, caller: QuotaCaller | null): Promise<void> => {
+    const exceeded = caller === null ? [] : await quotas.check(caller);
+    scope.bytesOut = answerJson(scope.res, scope.head, 200, 'application/json', dryRun(decision, exceeded));
+    scope.result = { status: 200, bytesOut: scope.bytesOut, seconds: 0, renewed: false, complete: true };
+  };
+  return (scope): void | Promise<void> => {
     const { route, caller, account, req, meta } = scope;
     const isChange = meta.method === 'PATCH';
     if ((route?.class !== 'submit' && !isChange) || caller === null || account === null) return;
@@ -51,9 +62,9 @@ export function createInspectBody(policy: () => SubmissionPolicy, report: Pick<R
     const decision = decide(caller.identity, account.queue, bytesOf(scope), contentType);
     tellObserved(report, scope, decision);
     if (dry === 'true') {
-      scope.bytesOut = answerJson(scope.res, scope.head, 200, 'application/json', dryRun(decision));
-      scope.result = { status: 200, bytesOut: scope.bytesOut, seconds: 0, renewed: false, complete: true };
-      return;
+      const { queue, name, shared } = account;
+      const asked = isChange ? null : { queue, account: name, shared, identity: caller.identity };
+      return answerDry(scope, decision, asked);
     }
     if (!decision.allowed) throw policyRefusal(decision);
     if (scope.body.kind === 'bytes') scope.body = { kind: 'bytes', bytes: decision.body };

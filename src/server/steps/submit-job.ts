@@ -20,6 +20,7 @@ function submissionOf(scope: Scope, epoch: string): Submission | null {
     queue: account.queue,
     epoch,
     account: account.name,
+    shared: account.shared,
     identity: caller.identity,
     tokenId: caller.tokenId,
     tokenLabel: caller.tokenLabel,
