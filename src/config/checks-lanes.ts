@@ -1,6 +1,10 @@
 import type { Check } from './checks.ts';
 
 const LANES = ['control', 'submit', 'read', 'list'] as const;
+/** Milliseconds. */
+const LONGEST_CACHE = 60_000;
+/** A path whose segments may be a name in braces, or a star. */
+const TEMPLATE = /^\/api\/v3(?:\/(?:[A-Za-z0-9_.-]+|\{[A-Za-z0-9_]+\}|\*))+$/;
 
 /** Rules of limits.lanes and queues[].coalesce. */
 export const LANE_CHECKS: readonly Check[] = [
@@ -61,6 +65,35 @@ export const LANE_CHECKS: readonly Check[] = [
           const reason = 'shows jobs: one account would get what another may see';
           const mend = 'Share only what is the same for every account.';
           yield { path: `queues[${index}].coalesce.shared[${at}]`, reason, mend };
+        }
+      }
+    },
+  },
+  {
+    name: 'cached routes are templates, each once, for at most a minute',
+    *run({ queues }) {
+      for (const [index, queue] of (queues ?? []).entries()) {
+        const { cache = [], join } = queue?.coalesce ?? {};
+        const at = `queues[${index}].coalesce`;
+        const seen = new Map<string, number>();
+        for (const [nth, entry] of cache.entries()) {
+          const path = `${at}.cache[${nth}]`;
+          const { route, life } = entry ?? {};
+          if (life !== undefined && (life < 1 || life > LONGEST_CACHE)) {
+            yield { path: `${path}.life`, reason: 'is not between 1ms and 60s', mend: 'Write 2s, for example.' };
+          }
+          if (route === undefined) continue;
+          if (!TEMPLATE.test(route)) {
+            const mend = 'Write the template as the metrics show it, for example /api/v3/jobs/{id}, without query.';
+            yield { path: `${path}.route`, reason: 'is no template under /api/v3/', mend };
+          }
+          const first = seen.get(route);
+          if (first === undefined) seen.set(route, nth);
+          else yield { path: `${path}.route`, reason: `stands in cache[${first}], too`, mend: 'Remove one of them.' };
+        }
+        if (cache.length > 0 && join === 'off') {
+          const mend = 'Set join to next or running, or remove cache.';
+          yield { path: `${at}.cache`, reason: 'needs reads to be shared, and join is off', mend };
         }
       }
     },

@@ -37,7 +37,20 @@ const coalesceSchema = z.strictObject({
   shared: z
     .array(z.string())
     .default(['/api/v3/project/1/version'])
-    .describe('Exact paths whose answer is the same for every account.'),
+    .describe(
+      'Exact paths whose answer is the same for every account. Each caller needs a JWT of its own account; nothing but a 200 goes to other accounts.',
+    ),
+  cache: z
+    .array(
+      z.strictObject({
+        route: z.string().describe('Template of the route as in the metrics, for example /api/v3/query.'),
+        life: duration().describe('How long an answer may be used again, at most 60s.'),
+      }),
+    )
+    .default([])
+    .describe(
+      'Routes whose answers may be used again for a short while, within one vovserver account and replica. Answers say their age; a write of the account ends them.',
+    ),
 });
 
 export const queueSchema = z.strictObject({

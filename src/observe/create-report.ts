@@ -72,6 +72,7 @@ export function createReport(options: ReportOptions): ReportHandle {
     turn: tell(counted.turn),
     lane: tell(counted.lane),
     coalesced: tell(counted.coalesced),
+    retry: tell(counted.retry),
     submission: tell(counted.submission),
     jobWatchers: tell(counted.jobWatchers),
     jobWatchCall: tell(counted.jobWatchCall),

@@ -108,13 +108,14 @@ function gateMetrics(metrics: Metrics): Pick<EventMetrics, 'limit' | 'attempt'> 
 
 function turnMetrics(
   metrics: Metrics,
-): Pick<EventMetrics, 'turn' | 'lane' | 'coalesced' | 'submission' | 'maintenance'> {
+): Pick<EventMetrics, 'turn' | 'lane' | 'coalesced' | 'retry' | 'submission' | 'maintenance'> {
   const wait = metrics.durations('turn_wait_seconds');
   const turns = metrics.cells('turns_total');
   const limits = metrics.cells('lane_limit');
   const inFlight = metrics.cells('lane_in_flight');
   const waiting = metrics.cells('lane_waiting');
   const coalesced = metrics.cells('coalesced_total');
+  const retries = metrics.cells('upstream_retries_total');
   const submissions = metrics.cells('submissions_total');
   const frozenQueues = metrics.cells('maintenance');
   return {
@@ -132,6 +133,9 @@ function turnMetrics(
     },
     coalesced(queue, route, how) {
       coalesced.at(queue, route, how).value += 1;
+    },
+    retry(queue, result) {
+      retries.at(queue, result).value += 1;
     },
     submission(queue, what) {
       submissions.at(queue, what).value += 1;

@@ -64,7 +64,11 @@ const ROWS = {
   lane_waiting: gauge(['queue', 'lane'], 'Calls that wait for their turn.'),
   coalesced_total: counter(
     ['queue', 'route', 'how'],
-    'Reads answered: own (a call each), shared (saved a call), too_large.',
+    'Reads answered: own (a call each), shared or cached (saved a call), too_large.',
+  ),
+  upstream_retries_total: counter(
+    ['queue', 'result'],
+    'Calls that were to be sent again to vovserver: sent, or refused by the retry budget.',
   ),
   submissions_total: counter(
     ['queue', 'what'],

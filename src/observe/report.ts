@@ -124,8 +124,10 @@ export interface Report {
   turn(queue: string, lane: string, result: 'given' | 'full' | 'late' | 'gone', seconds: number): void;
   /** How a lane stands. */
   lane(queue: string, lane: string, limit: number, inFlight: number, waiting: number): void;
-  /** One read answered: by a call of its own, or by an answer that others got too. */
-  coalesced(queue: string, route: string, how: 'own' | 'shared' | 'too_large'): void;
+  /** One read answered: by a call of its own, or by an answer that others got too, or by a stored one. */
+  coalesced(queue: string, route: string, how: 'own' | 'shared' | 'cached' | 'too_large'): void;
+  /** A call was to be sent again, and was or was not. */
+  retry(queue: string, result: 'sent' | 'refused'): void;
   /** What became of a submission with an Idempotency-Key, or of one whose outcome was not known. */
   submission(queue: string, what: 'first' | 'replayed' | 'in_progress' | 'reused' | 'unknown' | 'adopted'): void;
   /** How many clients wait for jobs on a queue. */

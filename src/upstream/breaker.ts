@@ -1,6 +1,8 @@
 import { type Clock, type ErrorCode, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
+import { Outage } from './outage.ts';
 import type { UpstreamCall } from './ports.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { AnswerTooLong } from './sink.ts';
 
 /** Stops calls to a queue whose vovserver does not answer, until one call has shown that it does again. */
@@ -21,6 +23,8 @@ export interface BreakerOptions {
   readonly failures?: number;
   /** Milliseconds until one call may try again; default 5000. */
   readonly pause?: number;
+  /** Tries are repeats, too; without it they are not counted. */
+  readonly retries?: Pick<RetryBudget, 'take'>;
 }
 
 /** No connection, no answer in time, or an answer that broke off. */
@@ -55,8 +59,12 @@ interface Circuits {
 
 const newCircuit = (): Circuit => ({ failures: 0, open: false, tryAt: 0, triedAt: NEVER });
 
-const isUnwell = (call: UpstreamCall, error: unknown): boolean =>
-  error instanceof GatewayError && UNWELL.has(error.code) && !call.signal.aborted && !(error instanceof AnswerTooLong);
+/** True when vovserver is why a call got no answer. An outage is not: then nothing went, and its own search ends it. */
+export const isUnwell = (call: UpstreamCall, error: unknown): boolean =>
+  error instanceof GatewayError &&
+  UNWELL.has(error.code) &&
+  !call.signal.aborted &&
+  !(error instanceof AnswerTooLong || error instanceof Outage);
 
 function close(circuit: Circuit): boolean {
   const { open } = circuit;
@@ -67,9 +75,10 @@ function close(circuit: Circuit): boolean {
 /**
  * Creates the circuit breakers. One opens after failures in a row: that of an account for its own calls, and that of the
  * queue when more than one account had them, because what one account asks for must not stop the others. Then one call
- * tries after the pause, a control call at once, because a kill must not wait. An answer closes it.
+ * tries after the pause, a control call at once, because a kill must not wait; tries are bound by the retry budget. An answer
+ * closes it.
  */
-export function createBreaker({ clock, report, failures = 5, pause = 5000 }: BreakerOptions): Breaker {
+export function createBreaker({ clock, report, retries, failures = 5, pause = 5000 }: BreakerOptions): Breaker {
   const queues = new Map<string, Circuits>();
   const circuitsOf = (queue: string): Circuits => {
     let circuits = queues.get(queue);
@@ -80,13 +89,13 @@ export function createBreaker({ clock, report, failures = 5, pause = 5000 }: Bre
     return circuits;
   };
 
-  const admit = (circuit: Circuit, cls: UpstreamCall['class']): void => {
+  const admit = (circuit: Circuit, { queue, class: cls }: UpstreamCall): void => {
     if (!circuit.open) return;
     // A clock that was set back must not keep it open.
     const left = Math.min(pause, circuit.tryAt - clock.now());
     // A try may end under another account, whose read was shared: nobody waits for it for ever.
     const trying = Math.abs(clock.now() - circuit.triedAt) < TRY_MS;
-    if (!trying && (left <= 0 || cls === 'control')) {
+    if (!trying && (left <= 0 || cls === 'control') && (retries?.take(queue) ?? true)) {
       circuit.triedAt = clock.now();
       return;
     }
@@ -113,12 +122,13 @@ export function createBreaker({ clock, report, failures = 5, pause = 5000 }: Bre
     report.log.info({ event: 'upstream_circuit_closed', ...fields }, 'vovserver answers again; calls go');
 
   return {
-    admit({ queue, account, class: cls }) {
+    admit(call) {
+      const { queue, account } = call;
       const { whole, accounts } = circuitsOf(queue);
       const own = accounts.get(account);
       // While nobody is answered, who tries does so for all.
-      if (whole.open || own === undefined) admit(whole, cls);
-      else admit(own, cls);
+      if (whole.open || own === undefined) admit(whole, call);
+      else admit(own, call);
     },
     answered({ queue, account }) {
       const { whole, accounts, failing } = circuitsOf(queue);

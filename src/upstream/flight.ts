@@ -2,19 +2,40 @@ import type { ServerResponse } from 'node:http';
 import { failureToError } from './failure.ts';
 import type { CallerGone, CoalesceConfig, Credential, ForwardResult, GoneListener, UpstreamCall } from './ports.ts';
 
-/** One of those who wait for a shared call. */
-export class Member implements GoneListener {
+/** What a read of the micro-cache that must be asked for is about. */
+export interface CacheMiss {
+  /** Milliseconds that the answer may be used again. */
+  readonly life: number;
+  /** Why no stored answer did (RFC 9211, `fwd`). */
+  readonly why: 'miss' | 'stale' | 'request';
+  /** The caller's If-None-Match, or null. */
+  readonly condition: string | null;
+}
+
+/** Who wants to share a read. */
+export interface SharingCaller {
   readonly call: UpstreamCall;
   readonly credential: Credential;
   readonly response: ServerResponse;
+  readonly miss: CacheMiss | null;
+}
+
+/** One of those who wait for a shared call. */
+export class Member implements GoneListener, SharingCaller {
+  readonly call: UpstreamCall;
+  readonly credential: Credential;
+  readonly response: ServerResponse;
+  /** Null for what is not cached. All members of a flight have one or none. */
+  readonly miss: CacheMiss | null;
   readonly #flight: Flight;
   readonly #outcome = Promise.withResolvers<ForwardResult>();
 
-  constructor(flight: Flight, call: UpstreamCall, credential: Credential, response: ServerResponse) {
+  constructor(flight: Flight, caller: SharingCaller) {
     this.#flight = flight;
-    this.call = call;
-    this.credential = credential;
-    this.response = response;
+    this.call = caller.call;
+    this.credential = caller.credential;
+    this.response = caller.response;
+    this.miss = caller.miss;
   }
 
   get outcome(): Promise<ForwardResult> {
@@ -42,15 +63,18 @@ export class Member implements GoneListener {
 export class Flight implements CallerGone {
   readonly queue: string;
   readonly config: CoalesceConfig;
+  /** True when its answer is the same for every account. */
+  readonly common: boolean;
   aborted = false;
   readonly #members = new Set<Member>();
   readonly #listeners = new Set<GoneListener>();
   #going = false;
 
   /** `config` is the queue's at the moment. */
-  constructor(queue: string, config: CoalesceConfig) {
+  constructor(queue: string, config: CoalesceConfig, common: boolean) {
     this.queue = queue;
     this.config = config;
+    this.common = common;
   }
 
   get size(): number {
@@ -63,8 +87,9 @@ export class Flight implements CallerGone {
     return undefined;
   }
 
-  add(call: UpstreamCall, credential: Credential, response: ServerResponse): Member {
-    const member = new Member(this, call, credential, response);
+  add(caller: SharingCaller): Member {
+    const { call } = caller;
+    const member = new Member(this, caller);
     this.#members.add(member);
     call.signal.addEventListener('abort', member);
     if (call.signal.aborted) member.handleEvent();

@@ -76,9 +76,12 @@ export interface WholeAnswer {
   readonly renewed: boolean;
 }
 
-/** A turn to call vovserver; `done` gives it back, once. */
+/**
+ * A turn to call vovserver; `done` gives it back, once. `ok`: whether vovserver answered well, or null when nothing is known,
+ * because the caller left or nothing went. `seconds` of vovserver's time; NaN when nothing went.
+ */
 export interface Turn {
-  done(result: { readonly ok: boolean; readonly seconds: number }): void;
+  done(result: { readonly ok: boolean | null; readonly seconds: number }): void;
 }
 
 /** Lets calls go to vovserver when their turn has come. Declared here, implemented with `limits` by the server. */

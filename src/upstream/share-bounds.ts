@@ -47,6 +47,11 @@ export class HeldAnswer {
     response.once('close', this.written);
   }
 
+  /** One more hold, until `written` is called once more. */
+  keep(): void {
+    this.#holds += 1;
+  }
+
   readonly written = (): void => {
     this.#holds -= 1;
     if (this.#holds === 0) this.#budget.give(this.#bytes);

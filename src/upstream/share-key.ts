@@ -2,12 +2,13 @@ import type { UpstreamCall } from './ports.ts';
 
 /**
  * What a header means for sharing. A letter: it decides what a read gets, so two reads that differ in it are not equal.
- * `alone`: the read wants an answer that is its alone. `connection`: alone when it names other headers.
+ * `alone`: the read wants an answer that is its alone. `connection`: alone when it names other headers. Accept-Encoding
+ * decides nothing: whatever the caller says, vovserver is asked for `identity`.
  */
 const MEANING: ReadonlyMap<string, string> = new Map([
   ['accept', 'a'],
-  ['accept-encoding', 'e'],
   ['accept-language', 'l'],
+  ['content-type', 't'],
   ['prefer', 'p'],
   ['range', 'alone'],
   ['if-none-match', 'alone'],
@@ -55,4 +56,29 @@ export function shareKeyOf(call: UpstreamCall, shared: readonly string[], epoch:
   const { queue, account, target } = call;
   const who = shared.includes(target) ? '*' : `${account.length}:${account}`;
   return `${queue.length}:${queue}${epoch.length}:${epoch}${who}${target.length}:${target}${fields}`;
+}
+
+/** What of a request vovserver either never sees, sees the same of every caller, or that is part of the key. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'authorization',
+  'content-type',
+  'cookie',
+  'host',
+  'origin',
+  'prefer',
+]);
+
+/** False when an answer depends on something in which equal reads may differ (Vary, RFC 9110 §12.5.5). */
+export function isForEqualReads(headers: readonly string[]): boolean {
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    if (headers[at] !== 'vary') continue;
+    for (const name of (headers[at + 1] ?? '').split(',')) {
+      const field = name.trim().toLowerCase();
+      if (field !== '' && !HARMLESS.has(field)) return false;
+    }
+  }
+  return true;
 }

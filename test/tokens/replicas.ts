@@ -77,6 +77,7 @@ export function createRecordedReport(): RecordedReport {
     lane: () => undefined,
     maintenance: () => undefined,
     coalesced: () => undefined,
+    retry: () => undefined,
     submission: () => undefined,
     jobWatchers: () => undefined,
     jobWatchCall: () => undefined,

@@ -6,7 +6,7 @@ export interface FakeGate extends Gate {
   limit: number;
   /** Calls that asked, in order. */
   readonly asked: UpstreamCall[];
-  readonly done: { readonly ok: boolean; readonly seconds: number }[];
+  readonly done: { readonly ok: boolean | null; readonly seconds: number }[];
   given: number;
   open: number;
   peak: number;

@@ -58,7 +58,12 @@ export interface Caller {
   leave(): void;
 }
 
-export const CONFIG: CoalesceConfig = { join: 'next', maxBytes: 1000, shared: ['/api/v3/project/1/version'] };
+export const CONFIG: CoalesceConfig = {
+  join: 'next',
+  maxBytes: 1000,
+  shared: ['/api/v3/project/1/version'],
+  cache: [],
+};
 
 /** Lets everything run that is ready. */
 export const settle = async (): Promise<void> => {

@@ -1,0 +1,141 @@
+import type { Clock } from '../kernel/index.ts';
+import type { WholeAnswer } from './ports.ts';
+import type { HeldAnswer } from './share-bounds.ts';
+
+/** Whose answers they are: an account of a queue, or `null` for what is the same for all accounts. */
+export interface Owner {
+  readonly queue: string;
+  readonly account: string | null;
+}
+
+/** An answer that may be used again. */
+export interface StoredAnswer {
+  readonly answer: WholeAnswer;
+  readonly etag: string;
+  /** When its call began: what it says was true then or later. Milliseconds since the epoch. */
+  readonly begun: number;
+  /** Milliseconds after `begun` until which it may be used. */
+  readonly life: number;
+  readonly held: HeldAnswer;
+}
+
+/** A stored answer with its age and its rest of life, whole seconds, so rounded that it never seems younger than it is. */
+export interface Found {
+  readonly stored: StoredAnswer;
+  readonly age: number;
+  readonly ttl: number;
+}
+
+export interface MicroCacheOptions {
+  readonly clock: Clock;
+  /** Most bytes and answers that are stored; default 16 MiB and 1024. */
+  readonly bytes?: number;
+  readonly entries?: number;
+}
+
+/** Owners whose last write is known; of the others the newest forgotten one counts. */
+const OWNERS = 4096;
+
+const nameOf = ({ queue, account }: Owner): string => JSON.stringify([queue, account]);
+
+/**
+ * Answers in memory by key, for a short life. A write of an account drops what is stored for it, and nothing is stored
+ * of a call that began before the write ended, so that who wrote reads what it wrote.
+ */
+export class MicroCache {
+  readonly #clock: Clock;
+  readonly #mostBytes: number;
+  readonly #mostEntries: number;
+  readonly #entries = new Map<string, StoredAnswer & { readonly owner: string }>();
+  readonly #keys = new Map<string, Set<string>>();
+  readonly #writes = new Map<string, number>();
+  #forgotten = 0;
+  #count = 0;
+  #bytes = 0;
+
+  constructor({ clock, bytes = 16 * 1024 * 1024, entries = 1024 }: MicroCacheOptions) {
+    this.#clock = clock;
+    this.#mostBytes = bytes;
+    this.#mostEntries = entries;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** What is stored under a key; `stale` when it is over, and then it is dropped. */
+  find(key: string): Found | 'stale' | null {
+    const stored = this.#entries.get(key);
+    if (stored === undefined) return null;
+    const past = this.#clock.now() - stored.begun;
+    // A clock that was set back must not prolong a life.
+    if (past >= 0 && past < stored.life) {
+      return { stored, age: Math.ceil(past / 1000), ttl: Math.floor((stored.life - past) / 1000) };
+    }
+    this.#drop(key);
+    return 'stale';
+  }
+
+  /** To be taken when a call begins and given to `store`. */
+  mark(): number {
+    return this.#count;
+  }
+
+  /** False when it is not stored: the owner wrote since `mark`, something newer is there, or it is too large. */
+  store(key: string, owner: Owner, stored: StoredAnswer, mark: number): boolean {
+    const name = nameOf(owner);
+    const bytes = stored.answer.body.length;
+    const older = this.#entries.get(key);
+    if ((this.#writes.get(name) ?? this.#forgotten) > mark || bytes > this.#mostBytes) return false;
+    if (older !== undefined && older.begun > stored.begun) return false;
+    this.#drop(key);
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size < this.#mostEntries && this.#bytes + bytes <= this.#mostBytes) break;
+      this.#drop(oldest);
+    }
+    stored.held.keep();
+    this.#entries.set(key, { ...stored, owner: name });
+    this.#bytes += bytes;
+    const keys = this.#keys.get(name);
+    if (keys === undefined) this.#keys.set(name, new Set([key]));
+    else keys.add(key);
+    return true;
+  }
+
+  /** Drops what was stored of a call that began no later than `begun`: something newer is known, and it is not stored. */
+  forget(key: string, begun: number): void {
+    const older = this.#entries.get(key);
+    if (older !== undefined && older.begun <= begun) this.#drop(key);
+  }
+
+  /** A write of the owner begins or ended. */
+  changed(owner: Owner): void {
+    const name = nameOf(owner);
+    this.#count += 1;
+    this.#writes.delete(name);
+    this.#writes.set(name, this.#count);
+    if (this.#writes.size > OWNERS) {
+      for (const [oldest, count] of this.#writes) {
+        this.#writes.delete(oldest);
+        this.#forgotten = count;
+        break;
+      }
+    }
+    for (const key of this.#keys.get(name) ?? []) this.#drop(key);
+  }
+
+  #drop(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#bytes -= entry.answer.body.length;
+    entry.held.written();
+    const keys = this.#keys.get(entry.owner);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#keys.delete(entry.owner);
+  }
+}
