@@ -42,9 +42,10 @@ export function createLocalShare(clock: Clock): LocalShare {
     });
   return {
     heard({ live, counters }, taken) {
-      note(live, taken.live);
+      const more = taken.what === 'taken' ? 1 : 0;
+      note(live, taken.live + more);
       for (const [at, { key, counts }] of counters.entries()) {
-        if (counts === 'members') note(key, taken.counters[at]?.used ?? 0);
+        if (counts === 'members') note(key, (taken.counters[at]?.used ?? 0) + more);
       }
       if (!used) return;
       used = false;
