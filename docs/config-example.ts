@@ -32,6 +32,7 @@ const SAMPLES: Readonly<Record<string, unknown>> = {
   'queues[].tls.certFile': '/etc/vov-gateway/vovserver-client.pem',
   'queues[].tls.keyFile': '/etc/vov-gateway/vovserver-client-key.pem',
   'queues[].tls.crlFile': '/etc/vov-gateway/vovserver-crl.pem',
+  'queues[].coalesce.cache': [{ route: '/api/v3/query', life: '2s' }],
   'credentials[].queues': ['chips'],
   'credentials[].dir': '/run/secrets/vov-passwords',
   'credentials[].command': ['/usr/local/bin/vov-password', '--vault', 'eda'],

@@ -15,6 +15,11 @@ const field = (rule: Tree): Tree => policy({ fields: { env: rule } });
 const shared = (...paths: string[]): Tree => ({
   queues: [{ name: 'chips', urls: ['https://vov:6310'], coalesce: { shared: paths } }],
 });
+const coalesce = (patch: Tree): Tree => ({
+  queues: [{ name: 'chips', urls: ['https://vov:6310'], coalesce: patch }],
+});
+const cached = (...cache: Tree[]): Tree =>
+  coalesce({ cache: cache.map((entry) => ({ route: '/api/v3/query', life: '2s', ...entry })) });
 const lanes = (patch: Tree): Tree => ({ limits: { lanes: patch } });
 
 const ENV = 'jobs.policy[0].fields.env';
@@ -26,6 +31,7 @@ const KEPT = 'policy defaults keep the rule';
 const THROUGH = 'policy lets submissions through';
 const KNOWN = 'policy and quotas name known groups';
 const TIMES = 'durations are possible';
+const CACHED = 'cached routes are templates, each once, for at most a minute';
 const PATHS = 'shared paths are paths of the API';
 
 const ALL = ['command', 'logfile', 'rundir', 'env'];
@@ -171,6 +177,20 @@ export const JOBS_ROWS: readonly Row[] = [
   { check: PATHS, patch: shared('/api/v3/project/1/version', '/healthz'), paths: [sharedAt(1)] },
   { check: PATHS, patch: shared('/api/v3/project/1/version?x'), paths: [sharedAt(0)] },
   { check: PATHS, patch: shared('/api/v3/'), paths: [sharedAt(0)] },
+  ...['/api/v3/', '/api/v3/query?x', '/healthz', '/api/v3/jobs/{id', '/api/v3/jobs//host'].map((route) => ({
+    check: CACHED,
+    patch: cached({}, { route }),
+    paths: ['queues[0].coalesce.cache[1].route'],
+  })),
+  { check: CACHED, patch: cached({}, {}), paths: ['queues[0].coalesce.cache[1].route'], says: /cache\[0\]/ },
+  { check: TIMES, patch: cached({ life: '0s' }), paths: ['queues[0].coalesce.cache[0].life'] },
+  { check: CACHED, patch: cached({ life: '61s' }), paths: ['queues[0].coalesce.cache[0].life'] },
+  {
+    check: CACHED,
+    patch: coalesce({ join: 'off', cache: [{ route: '/api/v3/query', life: '2s' }] }),
+    paths: ['queues[0].coalesce.cache'],
+    says: /join/,
+  },
   { check: 'what is shared shows nothing of jobs', patch: shared('/api/v3/query'), paths: [sharedAt(0)] },
   { check: 'what is shared shows nothing of jobs', patch: shared('/api/v3/jobs/1/host'), paths: [sharedAt(0)] },
 ];
@@ -192,6 +212,8 @@ export const JOBS_QUIET: readonly Tree[] = [
   { jobs: { settle: { lost: '1s', dead: '28m', readAge: '0s' } } },
   shared('/api/v3/project/1/version', '/api/v3/projects/1'),
   shared(),
+  cached({ life: '60s' }, { route: '/api/v3/jobs/{id}/*', life: '1ms' }, { route: '/api/v3/project/1/{field}' }),
+  coalesce({ join: 'running', cache: [{ route: '/api/v3/jobs', life: '1s' }] }),
 ];
 
 function defaultAt(name: string): string {
