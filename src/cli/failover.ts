@@ -176,8 +176,8 @@ function conclude({ queue }: Command, chosen: string | null, answers: Answers, e
   err(
     [
       `vovgw failover: ${left} of ${answers.size} replicas did not switch to ${chosen}. They hold submissions back and try again`,
-      'every 5 s. Mend what keeps them from it (see WHY NOT, and their log), or take them out of the balancer;',
-      `to go back, run vovgw failover ${queue} --to the former URL.`,
+      'every 5 s; one without an answer may still use the former server. Mend what keeps them from it (see WHY NOT, and',
+      `their log) or end them; to go back, run vovgw failover ${queue} --to the former URL.`,
       '',
     ].join('\n'),
   );

@@ -96,14 +96,19 @@ class Follower implements PlannedFailover {
       return;
     }
     const choice = readChoice(this.#watch.text(choiceKey(name)));
-    // A candidate that the configuration no longer names is none.
     const url = choice === null ? undefined : urls.find((candidate) => originOf(candidate) === choice.origin);
-    if (choice === null || url === undefined) maintenance.set('behind', name, null);
+    // What the configuration no longer names is no candidate, unless the others moved to it before this replica's eyes.
+    if (choice === null || (url === undefined && choice.id !== known.order)) maintenance.set('behind', name, null);
     else if (choice.id !== known.uses) {
       const reason = `this replica does not use ${choice.origin} yet, to which the queue was moved`;
       maintenance.set('behind', name, { until: null, reason });
-      if (now >= known.retryAt) this.#work(known, this.#catchUp(name, url, choice, known));
-    } else if (this.#hasLeft(name, choice)) this.#work(known, this.#options.store.forget(name, choice));
+      if (url !== undefined && now >= known.retryAt) this.#work(known, this.#catchUp(name, url, choice, known));
+    } else {
+      maintenance.set('behind', name, null);
+      if (now < known.retryAt || !this.#hasLeft(name, choice)) return;
+      known.retryAt = now + RETRY;
+      this.#work(known, this.#options.store.forget(name, choice));
+    }
   }
 
   /** One thing at a time for a queue. */
@@ -115,6 +120,8 @@ class Follower implements PlannedFailover {
       })
       .finally(() => {
         known.busy = null;
+        // What changed meanwhile is looked at now, not in a second.
+        void this.#watch.refresh();
       });
   }
 
@@ -160,12 +167,11 @@ class Follower implements PlannedFailover {
 
   /** Follows the others: after a start, or when this replica could not switch with them. */
   async #catchUp(queue: string, url: string, choice: FailoverChoice, known: Known): Promise<void> {
-    const { upstream, maintenance, report, clock } = this.#options;
+    const { upstream, report, clock } = this.#options;
     try {
       await upstream.switchTo(queue, url);
       known.uses = choice.id;
       known.told = '';
-      maintenance.set('behind', queue, null);
       const fields = { event: 'planned_failover', queue, host: choice.origin };
       report.log.info(fields, 'this replica uses the server to which the queue was moved');
     } catch (error) {
