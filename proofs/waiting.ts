@@ -16,7 +16,7 @@ const { values } = parseArgs({
   options: {
     clients: { type: 'string', default: '1000' },
     processes: { type: 'string', default: '4' },
-    seconds: { type: 'string', default: '20' },
+    seconds: { type: 'string', default: '15' },
     interval: { type: 'string', default: '1' },
     accounts: { type: 'string', default: '50' },
     replicas: { type: 'string', default: '3' },
@@ -81,7 +81,10 @@ async function submit(gateway: GatewayProcess, account: string, token: string, r
 
 const alone = await startGateway(1);
 const tokens = new Map<string, string>();
-for (const user of users) tokens.set(user, await stage.token(alone, user));
+for (let at = 0; at < users.length; at += 4) {
+  const made = users.slice(at, at + 4).map(async (user) => void tokens.set(user, await stage.token(alone, user)));
+  await Promise.all(made);
+}
 const tokenOf = (user: string): string => tokens.get(user) ?? '';
 
 const spec = (kind: ClientSpec['kind'], user: string, urls: readonly string[], cutEvery = 0): ClientSpec => ({
@@ -128,8 +131,9 @@ async function play(
   const calls = reads(await entries(mark));
   await middle;
   await pause((4 + interval * 3) * 1000);
+  const times = [...reads(await entries(mark)).map(({ at }) => at), Date.now()];
+  const gaps = times.slice(1).map((at, index) => at - (times[index] ?? at));
   const reports = await crowd.stop();
-  const gaps = calls.slice(1).map(({ at }, index) => at - (calls[index]?.at ?? at));
   console.log(
     `${specs.length} clients over ${specs[0]?.urls.length} replicas: ${calls.length} calls, ${sent.length} jobs`,
   );

@@ -65,7 +65,7 @@ function takeEvent(block: string, life: Life, last: { id: string }): void {
 }
 
 async function readStream(spec: ClientSpec, life: Life, at: number, last: { id: string }): Promise<void> {
-  const cut = spec.cutEvery > 0 ? AbortSignal.timeout(spec.cutEvery * (0.5 + Math.random())) : null;
+  const cut = spec.cutEvery > 0 ? AbortSignal.timeout(Math.round(spec.cutEvery * (0.5 + Math.random()))) : null;
   const signal = cut === null ? stopped.signal : AbortSignal.any([cut, stopped.signal]);
   const headers = { authorization: `Bearer ${spec.token}`, ...(last.id === '' ? {} : { 'last-event-id': last.id }) };
   const url = `${spec.urls[at % spec.urls.length]}/gateway/v1/jobs/events`;

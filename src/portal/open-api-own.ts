@@ -1,4 +1,5 @@
 import { DEFAULT_ERROR } from './open-api-components.ts';
+import { JOB_PATHS } from './open-api-jobs.ts';
 
 const answer = (description: string, schema: object): object => ({
   description,
@@ -54,6 +55,7 @@ export const OWN_PATHS: Readonly<Record<string, object>> = {
       responses: { '200': answer('You.', ref('Me')), default: DEFAULT_ERROR },
     },
   },
+  ...JOB_PATHS,
   '/oauth/device_authorization': oauth(
     'post-device-authorization',
     'Begin the login of a submit host (RFC 8628)',
