@@ -173,6 +173,8 @@ export const JOBS_ROWS: readonly Row[] = [
   { check: TIMES, patch: { jobs: { settle: { lost: '0s' } } }, paths: ['jobs.settle.lost'] },
   { check: TIMES, patch: { jobs: { keyLife: '0s' } }, paths: ['jobs.keyLife'] },
   { check: TIMES, patch: { jobs: { originLife: '3651d' } }, paths: ['jobs.originLife'] },
+  { check: TIMES, patch: { jobs: { watch: { interval: '0s' } } }, paths: ['jobs.watch.interval'] },
+  { check: TIMES, patch: { jobs: { watch: { maxWait: '25d' } } }, paths: ['jobs.watch.maxWait'] },
   { check: TIMES, patch: lanes({ longestWait: '25d' }), paths: ['limits.lanes.longestWait'] },
   { check: PATHS, patch: shared('/api/v3/project/1/version', '/healthz'), paths: [sharedAt(1)] },
   { check: PATHS, patch: shared('/api/v3/project/1/version?x'), paths: [sharedAt(0)] },
