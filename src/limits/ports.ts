@@ -37,6 +37,8 @@ export interface TurnAsk {
   /** Subject of the identity; turns are shared fairly between identities, then between the tokens of one. */
   readonly identity: string;
   readonly token: string;
+  /** The vovserver account whose connections it needs; default: one of the identity's own. */
+  readonly account?: string;
   /** Template of the route: what a turn costs is learnt by route. */
   readonly route: string;
   /** Milliseconds to wait at most; null: as configured. */
@@ -49,9 +51,11 @@ export interface TurnAsk {
   };
 }
 
-/** A turn; `done` gives it back, once. `ok` false: vovserver did not answer well, so its time teaches nothing good. */
+/** A turn; `done` gives it back, once. `ok` false: vovserver did not answer well, so its time tells what the
+ * caller cost but not how fast vovserver is; null: it tells nothing of vovserver, because the caller left or nothing went,
+ * and then `seconds` is NaN. */
 export interface HeldTurn {
-  done(result: { readonly ok: boolean; readonly seconds: number }): void;
+  done(result: { readonly ok: boolean | null; readonly seconds: number }): void;
 }
 
 /** How a lane stands, for metrics and readiness. */

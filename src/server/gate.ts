@@ -11,6 +11,7 @@ export function createGate(turns: Turns): Gate {
         lane: cls === 'login' ? 'control' : cls,
         identity: identity ?? account,
         token: token ?? '',
+        account,
         route,
         waitMs: waitMs ?? null,
         signal,

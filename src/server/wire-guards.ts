@@ -44,7 +44,10 @@ export function wireGuards(options: WireOptions, shared: SharedParts): Guards {
   const config = (): Config => decided().config;
   const { tokenKey: hashKey } = config().secrets;
   const replicas = (): number => config().replicas;
-  const turns = createTurns({ config: () => config().limits, kv, replicas, clock, random, report, replicaId });
+  const connections = (queue: string): number =>
+    config().queues.find(({ name }) => name === queue)?.connections.perAccount ?? 1;
+  const limits = () => config().limits;
+  const turns = createTurns({ config: limits, kv, replicas, clock, random, report, replicaId, connections });
   const settings = (queue: string): CoalesceConfig => {
     const found = config().queues.find(({ name }) => name === queue);
     if (found === undefined) throw new GatewayError('GW_INTERNAL', 'This queue is not configured.');

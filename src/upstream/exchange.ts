@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { GatewayError, messageOf } from '../kernel/index.ts';
 import { codeOf, type FailureKind, isSafe, kindOf, type SendFailure, UpstreamFailure } from './failure.ts';
-import type { Connection, Pool, Waiter } from './pool.ts';
+import type { Connection, Pool, Urgency, Waiter } from './pool.ts';
 import type { UpstreamCall, UpstreamToken } from './ports.ts';
 import { bodyTooLarge, passRequest } from './request-passes.ts';
 import { passResponse } from './response-passes.ts';
@@ -48,6 +48,7 @@ const HELD_BYTES = 65_536;
 const MAX_DISCARDED = 64 * 1024;
 
 const aborted = new UpstreamFailure('aborted', 'the caller went away');
+const URGENCY: Readonly<Partial<Record<UpstreamCall['class'], Urgency>>> = { control: 2, submit: 1 };
 
 /**
  * One attempt to carry a call over one connection: undici's handler, which writes the answer straight into the
@@ -55,7 +56,7 @@ const aborted = new UpstreamFailure('aborted', 'the caller went away');
  */
 export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   readonly account: string;
-  readonly urgent: boolean;
+  readonly urgency: Urgency;
   place = -1;
   readonly #attempt: Attempt;
   #connection: Connection | null = null;
@@ -80,7 +81,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   constructor(attempt: Attempt) {
     this.#attempt = attempt;
     this.account = attempt.call.account;
-    this.urgent = attempt.call.class === 'control';
+    this.urgency = URGENCY[attempt.call.class] ?? 0;
   }
 
   /** Begins: asks the pool for a connection. */

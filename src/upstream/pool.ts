@@ -15,11 +15,13 @@ export interface Connection {
   state: 'busy' | 'idle' | 'gone';
 }
 
+export type Urgency = 0 | 1 | 2;
+
 /** Somebody who needs a connection of an account. */
 export interface Waiter {
   readonly account: string;
-  /** Goes before those who are not, and may have a connection more than `perAccount`: a kill must not wait behind reads. */
-  readonly urgent?: boolean;
+  /** Higher goes first and may open more connections than `perAccount`: 1 submissions, 2 kills, which wait behind no reads. */
+  readonly urgency?: Urgency;
   /** Takes the connection over until `release`. */
   start(connection: Connection): void;
   /** The pool ended before it had a connection. */
@@ -59,8 +61,8 @@ interface Lane {
   used: number;
 }
 
-/** Connections that only urgent calls of an account open beyond its own. */
-const URGENT_CONNECTIONS = 2;
+/** Connections beyond those of an account that calls of each urgency may open. */
+const EXTRA_CONNECTIONS = [0, 4, 6] as const;
 const ignore = (): void => undefined;
 const CLOSED = new UpstreamFailure('reset', 'the connection was closed by the gateway');
 const REPLACED: NotSent = { sent: 'not_sent', kind: 'reset', reason: 'the pool was replaced' };
@@ -84,7 +86,7 @@ class AccountPool implements Pool {
       waiter.refuse(REPLACED);
       return;
     }
-    const mustWait = this.#waiting.size > 0 && waiter.urgent !== true;
+    const mustWait = this.#waiting.size > 0 && (waiter.urgency ?? 0) === 0;
     const connection = mustWait ? null : this.#grant(waiter, fresh);
     if (connection !== null) {
       waiter.start(connection);
@@ -134,7 +136,7 @@ class AccountPool implements Pool {
   }
 
   /** An idle connection of the account, or a new one when the bounds allow it, or null. */
-  #grant({ account, urgent }: Waiter, fresh: boolean): Connection | null {
+  #grant({ account, urgency = 0 }: Waiter, fresh: boolean): Connection | null {
     const lane = this.#laneOf(account);
     for (let last = lane.idle.at(-1); last !== undefined; last = lane.idle.at(-1)) {
       if (fresh || last.socket === null || last.socket.destroyed) {
@@ -146,7 +148,7 @@ class AccountPool implements Pool {
       return last;
     }
     const { perAccount, total } = this.#options;
-    const most = urgent === true ? perAccount + URGENT_CONNECTIONS : perAccount;
+    const most = perAccount + EXTRA_CONNECTIONS[urgency];
     const room = lane.size < most && (this.#connections.size < total || this.#closeIdlest());
     if (!room) {
       if (lane.size === 0) this.#lanes.delete(account);
@@ -222,8 +224,11 @@ class AccountPool implements Pool {
   #serve(): void {
     this.#serving = false;
     const waiting = [...this.#waiting];
-    const urgent = waiting.filter(([waiter]) => waiter.urgent === true);
-    for (const [waiter, fresh] of urgent.length === 0 ? waiting : [...urgent, ...waiting]) {
+    // Stable: those of one urgency stay in order.
+    if (waiting.some(([{ urgency = 0 }]) => urgency > 0)) {
+      waiting.sort(([{ urgency: a = 0 }], [{ urgency: b = 0 }]) => b - a);
+    }
+    for (const [waiter, fresh] of waiting) {
       const connection = this.#waiting.has(waiter) ? this.#grant(waiter, fresh) : null;
       if (connection === null) continue;
       this.#waiting.delete(waiter);
@@ -233,7 +238,7 @@ class AccountPool implements Pool {
 }
 
 /**
- * Creates a pool: at most `perAccount` connections of one account, two more for urgent calls, and `total` of all, one
+ * Creates a pool: at most `perAccount` connections of one account, four more for submissions, another two for kills, and `total` of all, one
  * request at a time on each; when the total is reached, the idlest account loses one. A connection whose server sends a byte that nobody asked
  * for is discarded by undici (GHSA-35p6-xmwp-9g52).
  */

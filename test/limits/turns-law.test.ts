@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { firstState, type LawState, nextState, type WindowSummary } from '../../src/limits/turns/adaptive-law.ts';
+import {
+  firstState,
+  type LawState,
+  nextState as nextOf,
+  type WindowSummary,
+} from '../../src/limits/turns/adaptive-law.ts';
 import { Latencies } from '../../src/limits/turns/latencies.ts';
 import { bestFixed, runAdaptive, type Scene } from './turns-simulation.ts';
 
+const nextState = (state: LawState, shown: WindowSummary, most: number, start = 8): LawState =>
+  nextOf(state, shown, most, start);
 const seconds = fc.double({ min: 0.0005, max: 500, noNaN: true });
 const window = fc
   .record({ count: fc.nat(500), bad: fc.nat(50), slow: seconds, typical: seconds, peak: fc.nat(80) })
@@ -46,11 +53,32 @@ describe('the law of the adaptive limit', () => {
         const slow = used(limit, base * 2);
         const warned = nextState(settled(limit, base), slow, 64);
         assert.equal(warned.limit, limit);
-        assert.equal(nextState(nextState(warned, used(limit, base), 64), slow, 64).limit, Math.min(64, limit + 1));
+        const again = nextState(warned, used(limit, base), 64);
+        assert.equal(again.limit, Math.min(64, limit + 1));
+        assert.equal(
+          nextState(again, used(again.limit, base * 2), 64).limit,
+          again.limit,
+          'one slow window is no reason',
+        );
         const next = nextState(warned, slow, 64);
         assert.equal(next.limit, Math.max(1, Math.floor(limit * 0.75)));
       }),
     );
+  });
+
+  it('stays where calls are somewhat slower than alone: one more would only wait there', () => {
+    for (const slow of [1.3, 1.4, 1.5]) assert.equal(twice(settled(8), used(8, slow)).limit, 8);
+    assert.equal(nextState(settled(8), used(8, 1.2), 64).limit, 9);
+  });
+
+  it('does not take slowness for its own doing when it is not used: it only falls back towards the start', () => {
+    const slow = (state: LawState): LawState => nextState(state, { ...used(1, 20), peak: 2 }, 64);
+    assert.equal(slow(settled(8)).limit, 8);
+    assert.equal(slow(settled(2 * 8)).limit, 12);
+    assert.equal(slow(slow(settled(2 * 8))).limit, 9);
+    assert.equal(slow(slow(slow(settled(2 * 8)))).limit, 8);
+    assert.equal(nextState(settled(40), { ...used(30, 20), peak: 34 }, 64).limit, 34, 'never below what is out');
+    assert.equal(nextState(settled(8), { ...used(8, 1), peak: 1, bad: 40 }, 64).limit, 6);
   });
 
   it('takes bad answers for congestion, but not a few of them', () => {

@@ -94,12 +94,12 @@ export function runAdaptive(
   scene: Scene,
   start: number,
   most: number,
-  enough = (limit: number) => Math.max(30, 2 * limit),
+  enough = (limit: number) => Math.max(50, 4 * limit),
 ) {
   return run(scene, firstState(start), (state, { seen, peak }) => {
     if (seen.count < enough(state.limit)) return null;
     const window = { count: seen.count, bad: 0, slow: seen.quantile(0.9), typical: seen.typical(), peak };
-    return nextState(state, window, most);
+    return nextState(state, window, most, start);
   });
 }
 

@@ -86,7 +86,12 @@ export function watchAsk(turns: Turns, ask: TurnAsk): Asked {
 
 /** Replicas on one in-memory store and one manual clock; with more than one (or `shared`) the store passes for Redis. */
 export async function createTurnsWorld(
-  options: { readonly lanes?: Lanes; readonly replicas?: number; readonly shared?: boolean } = {},
+  options: {
+    readonly lanes?: Lanes;
+    readonly replicas?: number;
+    readonly shared?: boolean;
+    readonly connections?: number;
+  } = {},
 ) {
   const clock: Clock & { advance(ms: number): Promise<void> } = createManualClock();
   const memory = createMemoryKeyValue({ clock });
@@ -120,6 +125,7 @@ export async function createTurnsWorld(
       random: () => state.random,
       report: told.report,
       replicaId,
+      ...(options.connections === undefined ? {} : { connections: () => options.connections ?? 1 }),
       ...own,
     });
     started.push(turns);

@@ -1,5 +1,7 @@
 /** Above this multiple of the uncontended time, the slower calls of a window wait in vovserver rather than here. */
-const TOLERANCE = 1.7;
+const TOLERANCE = 1.5;
+/** Up to this multiple there is room for one more; in between the limit stays, since more would only wait there. */
+const ROOM = 1.25;
 /** What a decrease leaves. */
 const DECREASE = 0.75;
 /** More bad answers than this share are congestion by themselves. */
@@ -74,17 +76,18 @@ function learnBase(base: number, limit: number, { slow, peak }: WindowSummary): 
 
 /**
  * The limit after a window: one more while it is used and the 90th percentile stays near its uncontended value, less by
- * a quarter when it does not (AIMD, Chiu and Jain 1989). There is no probing by the clock: every decrease is its own
+ * a quarter when it is far from it (AIMD, Chiu and Jain 1989). There is no probing by the clock: every decrease is its own
  * probe. When it did not make calls faster, vovserver had become slower rather than crowded, and then it is undone and
- * the new time is what counts as uncontended. Gives the same limit or another; it lies in 1..most.
+ * the new time is what counts as uncontended. A limit that nobody needs as a whole is not why calls are slow: it only falls
+ * back towards `start`, never below what is out. Gives the same limit or another; it lies in 1..most.
  */
-export function nextState(state: LawState, window: WindowSummary, most: number): LawState {
+export function nextState(state: LawState, window: WindowSummary, most: number, start: number): LawState {
   const limit = clamp(state.limit, most);
   const out = Math.max(1, Math.min(limit, window.peak));
-  if (window.bad > 0 && window.bad > BAD_SHARE * (window.count + window.bad)) {
-    return { limit: decreased(out), base: state.base, trial: null, warned: false };
-  }
   const used = window.peak >= USED_SHARE * limit;
+  if (window.bad > 0 && window.bad > BAD_SHARE * (window.count + window.bad)) {
+    return { limit: decreased(used ? out : limit), base: state.base, trial: null, warned: false };
+  }
   const trial = used ? state.trial : null;
   const innocent = trial !== null && !wasCrowded(trial, limit, window.typical);
   const base = innocent ? window.slow : learnBase(state.base, limit, window);
@@ -92,7 +95,12 @@ export function nextState(state: LawState, window: WindowSummary, most: number):
     return { limit: clamp(Math.max(limit, workedOn(trial, window.typical)), most), base, trial: null, warned: false };
   }
   if (window.slow <= TOLERANCE * base) {
-    return { limit: used ? clamp(limit + 1, most) : limit, base, trial: null, warned: false };
+    const grows = used && window.slow <= ROOM * base;
+    return { limit: grows ? clamp(limit + 1, most) : limit, base, trial: null, warned: false };
+  }
+  if (!used) {
+    const less = Math.max(Math.min(limit, start), out, Math.floor(limit * DECREASE));
+    return { limit: less, base, trial: null, warned: false };
   }
   const sure = state.warned || trial !== null;
   if (!sure || decreased(out) >= out) return { limit, base, trial: null, warned: true };

@@ -3,6 +3,7 @@ import type { Clock } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
 import type { KeyValue } from '../../platform/index.ts';
 import type { HeldTurn, LaneState, TurnAsk, Turns } from '../ports.ts';
+import type { Party } from './parties.ts';
 import { LANES, type Pool, QueuePools } from './pool.ts';
 import { BEAT_MS, Shares } from './shares.ts';
 import { WaitingRoom } from './waiting-room.ts';
@@ -19,6 +20,8 @@ export interface TurnsOptions {
   /** 0 to 1, for the jitter of Retry-After. */
   readonly random: () => number;
   readonly report: Report;
+  /** Connections that one account may have to a queue: nobody holds a turn and waits for a connection. Default: any. */
+  readonly connections?: (queue: string) => number;
   /** Unique among the replicas. */
   readonly replicaId: string;
 }
@@ -42,9 +45,11 @@ class FairTurns implements Turns {
     if (lanes.mode === 'off') return FREE;
     const queue = this.#queues.get(ask.queue) ?? this.#open(ask.queue);
     const pool = queue.lanes[ask.lane];
-    if (pool.line.size > 0 || !pool.hasRoom()) return this.#wait(pool, ask, lanes);
+    queue.connections = this.#options.connections?.(ask.queue) ?? Number.POSITIVE_INFINITY;
+    const party = queue.parties.hold(ask.identity, ask.account ?? ask.identity);
+    if (pool.line.size > 0 || !pool.hasRoom() || !pool.suits(party)) return this.#wait(pool, ask, party, lanes);
     this.#options.report.turn(ask.queue, ask.lane, 'given', 0);
-    return pool.begin(pool.costs.of(ask.route));
+    return pool.begin(pool.costs.of(ask.route), party);
   }
 
   state(): readonly LaneState[] {
@@ -70,10 +75,18 @@ class FairTurns implements Turns {
     return queue;
   }
 
-  #wait(pool: Pool, ask: TurnAsk, lanes: LimitsConfig['lanes']): Promise<HeldTurn> {
-    const waiting = this.#room.wait(pool, ask, lanes);
-    if (pool.share < pool.limit) this.#shares.hurry();
-    return waiting;
+  #wait(pool: Pool, ask: TurnAsk, party: Party, lanes: LimitsConfig['lanes']): Promise<HeldTurn> {
+    const { queue } = pool;
+    try {
+      const waiting = this.#room.wait(pool, ask, party, lanes);
+      // Others may wait for what this one does not need.
+      if (pool.hasRoom()) this.#room.call(queue);
+      if (pool.share < pool.limit) this.#shares.hurry();
+      return waiting;
+    } catch (error) {
+      queue.parties.release(party);
+      throw error;
+    }
   }
 
   #call(): void {

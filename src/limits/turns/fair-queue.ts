@@ -3,6 +3,7 @@ import type { RouteCost, RouteCosts } from './route-costs.ts';
 
 /** Most turns of one identity in one round, however cheap its asks are beside the dearest. */
 const MOST_IN_ROUND = 32;
+const always = (): boolean => true;
 
 /** One ask that waits. */
 export class Waiter extends Link<Waiter> {
@@ -113,9 +114,19 @@ export class FairQueue {
     this.#identities.delete(identity.id);
   }
 
-  /** Takes out whose turn it is; null when nobody waits. */
-  next(): Waiter | null {
+  /** Takes out whose turn it is among those who `may` go, asked by identity; null when nobody is. */
+  next(may: (waiter: Waiter) => boolean = always): Waiter | null {
+    let passed = 0;
     for (let identity = this.#ring.head; identity !== null; identity = this.#ring.head) {
+      const first = identity.ring.head?.waiters.head ?? null;
+      if (first === null || passed === this.#ring.size) return null;
+      if (!may(first)) {
+        // Neither spends nor gains, and goes on where it was.
+        passed += 1;
+        this.#ring.rotate();
+        continue;
+      }
+      passed = 0;
       if (!identity.visited) this.#beginVisit();
       const [line, waiter] = this.#frontOf(identity);
       if (waiter === null || line === null) return null;

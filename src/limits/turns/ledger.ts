@@ -71,7 +71,7 @@ const NEW_POOL: PoolRecord = { law: null, window: 0, era: 0, claims: {} };
 const NO_CLAIM: Claim = { held: 0, demand: 0, tenure: 0, rested: 0, sample: null };
 
 /** Answers that a window needs before it is judged. */
-const enough = (limit: number): number => Math.max(30, 2 * limit);
+const enough = (limit: number): number => Math.max(50, 4 * limit);
 
 /**
  * One beat of a replica. The ledger keeps for each replica what it may have out, and their sum stays within the limit: a
@@ -153,7 +153,7 @@ function judge(record: PoolRecord, bounds: Bounds, judges: boolean): PoolRecord 
   }
   if (seen.count + bad < enough(law.limit)) return { ...record, law };
   const window = { count: seen.count, bad, peak, slow: seen.quantile(0.9), typical: seen.typical() };
-  const next = nextState(law, window, bounds.most);
+  const next = nextState(law, window, bounds.most, bounds.start);
   // One more hardly changes what a call meets; anything else does.
   const steady = next.limit === law.limit || next.limit === law.limit + 1;
   return { ...record, law: next, window: record.window + 1, era: record.era + (steady ? 0 : 1) };

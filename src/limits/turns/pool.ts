@@ -2,6 +2,7 @@ import type { HeldTurn, Lane } from '../ports.ts';
 import { FairQueue } from './fair-queue.ts';
 import { Latencies } from './latencies.ts';
 import type { Sample } from './ledger.ts';
+import { begin, end, hasConnection, Parties, type Party } from './parties.ts';
 import { type RouteCost, RouteCosts } from './route-costs.ts';
 
 /** The lanes in the order in which they are served. */
@@ -15,6 +16,9 @@ export class QueuePools {
   readonly queue: string;
   readonly lanes: Readonly<Record<Lane, Pool>>;
   readonly onFree: OnFree;
+  readonly parties = new Parties();
+  /** Connections that one account may have. */
+  connections = Number.POSITIVE_INFINITY;
   inFlight = 0;
   /** Sum of what the lanes may have out. */
   share = 0;
@@ -64,22 +68,36 @@ export class Pool {
     return this.inFlight < this.share && (this.reserved || this.queue.inFlight < this.queue.share);
   }
 
-  begin(route: RouteCost): HeldTurn {
+  /** The last free turn for a kill or a submission is for whoever has none: nobody waits for one who has many. */
+  suits(party: Party): boolean {
+    if (!hasConnection(party, this.lane, this.queue.connections)) return false;
+    if (!this.reserved || party.lanes[this.lane] === 0 || this.inFlight + 1 < this.share) return true;
+    // Kept free on purpose, it counts as used.
+    this.#peak = Math.max(this.#peak, this.share);
+    return false;
+  }
+
+  /** Takes over the hold on `party`. */
+  begin(route: RouteCost, party: Party): HeldTurn {
+    begin(party, this.lane);
     this.inFlight += 1;
     this.queue.inFlight += 1;
     if (this.inFlight > this.demand) this.demand = this.inFlight;
     if (this.inFlight > this.#peak) this.#peak = this.inFlight;
-    return new PoolTurn(this, route, this.#era);
+    return new PoolTurn(this, route, party, this.#era);
   }
 
   /** `era` is that in which the call began: what began under another limit tells nothing about this one. */
-  end(route: RouteCost, era: number, ok: boolean, seconds: number): void {
+  end(route: RouteCost, party: Party, era: number, ok: boolean | null, seconds: number): void {
+    end(party, this.lane);
+    this.queue.parties.release(party);
     this.inFlight -= 1;
     this.queue.inFlight -= 1;
-    if (ok) this.costs.learn(route, seconds);
+    // Who has vovserver work in vain pays for it; what fails at once does not become cheap by that.
+    if (ok === true || seconds > route.cost) this.costs.learn(route, seconds);
     if (era === this.#era) {
-      if (ok) this.#times.add(seconds);
-      else this.#bad += 1;
+      if (ok === true) this.#times.add(seconds);
+      else if (ok === false) this.#bad += 1;
     }
     this.queue.onFree(this.queue);
   }
@@ -107,18 +125,20 @@ export class Pool {
 class PoolTurn implements HeldTurn {
   readonly #pool: Pool;
   #route: RouteCost | null;
+  readonly #party: Party;
   readonly #era: number;
 
-  constructor(pool: Pool, route: RouteCost, era: number) {
+  constructor(pool: Pool, route: RouteCost, party: Party, era: number) {
     this.#pool = pool;
     this.#route = route;
+    this.#party = party;
     this.#era = era;
   }
 
-  done(result: { readonly ok: boolean; readonly seconds: number }): void {
+  done(result: { readonly ok: boolean | null; readonly seconds: number }): void {
     const route = this.#route;
     if (route === null) return;
     this.#route = null;
-    this.#pool.end(route, this.#era, result.ok, result.seconds);
+    this.#pool.end(route, this.#party, this.#era, result.ok, result.seconds);
   }
 }

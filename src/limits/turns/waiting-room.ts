@@ -3,6 +3,7 @@ import type { Clock } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
 import type { HeldTurn, TurnAsk } from '../ports.ts';
 import { Waiter } from './fair-queue.ts';
+import type { Party } from './parties.ts';
 import { LANES, type Pool, type QueuePools } from './pool.ts';
 import { saturated } from './saturated.ts';
 
@@ -19,17 +20,19 @@ export interface WaitingRoomOptions {
 class Guest extends Waiter {
   readonly pool: Pool;
   readonly ask: TurnAsk;
+  readonly party: Party;
   readonly since: number;
   resolve: (turn: HeldTurn) => void = () => undefined;
   reject: (error: Error) => void = () => undefined;
   timer: Disposable | null = null;
   readonly #room: WaitingRoom;
 
-  constructor(room: WaitingRoom, pool: Pool, ask: TurnAsk, since: number) {
+  constructor(room: WaitingRoom, pool: Pool, ask: TurnAsk, party: Party, since: number) {
     super(ask.identity, ask.token, pool.costs.of(ask.route));
     this.#room = room;
     this.pool = pool;
     this.ask = ask;
+    this.party = party;
     this.since = since;
   }
 
@@ -49,8 +52,8 @@ export class WaitingRoom {
     this.#options = options;
   }
 
-  /** Throws GW_SATURATED at once when the line is full. */
-  wait(pool: Pool, ask: TurnAsk, lanes: LimitsConfig['lanes']): Promise<HeldTurn> {
+  /** Throws GW_SATURATED at once when the line is full. Takes over the hold on `party` only when it does not. */
+  wait(pool: Pool, ask: TurnAsk, party: Party, lanes: LimitsConfig['lanes']): Promise<HeldTurn> {
     this.#fullAt = lanes.queueLength;
     const { line } = pool;
     if (ask.signal.aborted) throw this.#refuse(pool, 'gone', 0);
@@ -58,7 +61,7 @@ export class WaitingRoom {
     if (full) throw this.#refuse(pool, 'full', 0);
     const most = ask.waitMs === null ? lanes.maxWait : Math.min(Math.max(0, ask.waitMs), lanes.longestWait);
     if (most === 0) throw this.#refuse(pool, 'late', 0);
-    return this.#seat(new Guest(this, pool, ask, this.#options.clock.now()), most);
+    return this.#seat(new Guest(this, pool, ask, party, this.#options.clock.now()), most);
   }
 
   /** Calls whoever can go: control before submit before read before list. */
@@ -67,11 +70,11 @@ export class WaitingRoom {
     for (const lane of LANES) {
       const pool = queue.lanes[lane];
       while (pool.line.size > 0 && pool.hasRoom()) {
-        const guest = pool.line.next();
-        if (!(guest instanceof Guest)) return;
+        const guest = pool.line.next((one) => one instanceof Guest && pool.suits(one.party));
+        if (!(guest instanceof Guest)) break;
         this.#leave(guest);
         this.#report(pool, 'given', this.#waited(guest));
-        guest.resolve(pool.begin(guest.route));
+        guest.resolve(pool.begin(guest.route, guest.party));
       }
     }
   }
@@ -81,6 +84,7 @@ export class WaitingRoom {
     for (const guest of this.#guests) {
       guest.pool.line.remove(guest);
       this.#leave(guest);
+      guest.pool.queue.parties.release(guest.party);
       this.#report(guest.pool, 'given', this.#waited(guest));
       guest.resolve(turn(guest.pool));
     }
@@ -91,6 +95,7 @@ export class WaitingRoom {
     if (!this.#guests.has(guest)) return;
     pool.line.remove(guest);
     this.#leave(guest);
+    pool.queue.parties.release(guest.party);
     guest.reject(this.#refuse(pool, why, this.#waited(guest)));
   }
 
