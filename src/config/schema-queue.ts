@@ -81,7 +81,7 @@ export const queueSchema = z.strictObject({
         .int()
         .min(1)
         .default(4)
-        .describe('Connections of one vovserver account; control calls may open two more.'),
+        .describe('Connections of one vovserver account, and so how many calls of one identity go at once on a replica; submissions of others on the account may open four more, control calls another two.'),
       total: z.number().int().min(1).default(64).describe('Connections in total, per replica.'),
       idle: duration().default(15_000).describe('An idle connection is closed after this.'),
     })
