@@ -72,7 +72,7 @@ async function load(on: boolean): Promise<void> {
 }
 
 /** Jobs of an identity, made through the gateway. */
-async function makeJobs(url: string, token: string, count: number, name: string): Promise<number[]> {
+async function makeJobs(urls: readonly string[], token: string, count: number, name: string): Promise<number[]> {
   const ids: number[] = [];
   for (let i = 0; i < count; i += 1) {
     const body = JSON.stringify({
@@ -83,7 +83,7 @@ async function makeJobs(url: string, token: string, count: number, name: string)
       xdur: 9999,
     });
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    const answer = await fetch(`${url}/api/v3/jobs`, { method: 'POST', headers, body });
+    const answer = await fetch(`${urls[i % urls.length]}/api/v3/jobs`, { method: 'POST', headers, body });
     if (!answer.ok) throw new Error(`a job was not accepted: ${answer.status} ${await answer.text()}`);
     ids.push(Number(((await answer.json()) as { jobid: unknown }).jobid));
   }
@@ -108,8 +108,8 @@ async function scene(gateways: readonly GatewayProcess[], name: string, pairs: n
   for (let i = 0; i < 4; i += 1) ann.push(await stage.token(first, 'ann'));
   const bob = [await stage.token(first, 'bob')];
   const perPair = Math.ceil(number('kills') / pairs);
-  const jobsOfA = await makeJobs(first.url, ann[0] ?? '', perPair * pairs + 100, `${name}-a`);
-  const jobsOfB = await makeJobs(first.url, bob[0] ?? '', perPair * pairs, `${name}-b`);
+  const jobsOfA = await makeJobs(urls, ann[0] ?? '', perPair * pairs + 100, `${name}-a`);
+  const jobsOfB = await makeJobs(urls, bob[0] ?? '', perPair * pairs, `${name}-b`);
   await load(true);
   const steady = {
     kind: 'submit',

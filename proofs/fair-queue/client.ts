@@ -35,11 +35,12 @@ async function call(at: number, method: 'GET' | 'POST' | 'PUT', path: string, bo
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   let what: string;
   try {
-    const text = body === undefined ? null : JSON.stringify(body);
+    const sent = body === undefined ? null : JSON.stringify(body);
     const url = `${order.urls[at % order.urls.length]}/api/v3${path}`;
-    const answer = await request(url, { dispatcher: agent, method, headers, body: text });
-    await answer.body.dump();
+    const answer = await request(url, { dispatcher: agent, method, headers, body: sent });
+    const text = await answer.body.text();
     what = String(answer.statusCode);
+    if (answer.statusCode >= 400) what += ` ${/GW_[A-Z_]+/.exec(text)?.[0] ?? ''}`;
   } catch (error) {
     what = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   }
@@ -84,5 +85,5 @@ async function steady(): Promise<void> {
 if (order.kind === 'flood') await Promise.all(Array.from({ length: order.connections }, (_, at) => flood(at)));
 else await steady();
 await agent.destroy();
-console.log(JSON.stringify({ answers, times } satisfies Met));
-process.exit();
+// What is written to a pipe is cut off by an exit before it was read.
+process.stdout.write(JSON.stringify({ answers, times } satisfies Met), () => process.exit());
