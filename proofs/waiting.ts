@@ -219,6 +219,10 @@ figures.add(
 
 await alone[Symbol.asyncDispose]();
 const gateways = await Promise.all(Array.from({ length: replicas }, () => startGateway(replicas)));
+// A replica that knows no token yet counts many who come with one at once as attempts to guess.
+const headers = { authorization: `Bearer ${tokenOf('alice')}` };
+for (const { url } of gateways)
+  await (await request(`${url}/gateway/v1/me`, { dispatcher: agent, headers })).body.dump();
 const [first, second] = gateways;
 if (first === undefined || second === undefined) throw new Error('--replicas must be at least 2');
 const spread = await play(mixed(clients, gateways), first, seconds, ['alice']);

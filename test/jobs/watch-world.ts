@@ -90,20 +90,31 @@ export function createFarm(clock: Clock): Farm {
   return farm;
 }
 
+/** A store as one replica reaches it. */
+export interface SwitchedStore extends KeyValue {
+  cut: boolean;
+  /** What is told to the others waits for it. */
+  held: Promise<void> | null;
+}
+
 /** A store that can be taken away from one replica. */
-export function createCuttable(kv: KeyValue): KeyValue & { cut: boolean } {
+export function createCuttable(kv: KeyValue): SwitchedStore {
   const via = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
     return async (...args: A): Promise<R> => {
       if (self.cut) throw new StoreUnavailable('cut by the test');
       return await call(...args);
     };
   };
-  const self: KeyValue & { cut: boolean } = {
+  const self: SwitchedStore = {
     ...kv,
     cut: false,
+    held: null,
     get: via(kv.get),
     run: via(kv.run),
-    publish: via(kv.publish),
+    publish: via(async (channel, message) => {
+      await kv.publish(channel, message);
+      await self.held;
+    }),
     subscribe: (channel, onMessage, onGap) =>
       kv.subscribe(channel, (message) => void (self.cut || onMessage(message)), onGap),
   };
@@ -125,7 +136,7 @@ export interface Told {
 
 export interface WatchReplica {
   readonly watch: JobWatch;
-  readonly kv: KeyValue & { cut: boolean };
+  readonly kv: SwitchedStore;
   readonly saw: string[];
   readonly finals: string[];
   follow(after?: string | null, account?: Account): Promise<Told>;

@@ -207,6 +207,27 @@ describe('the news of jobs', () => {
     assert.deepEqual([third.begun, text(third)], [['reset'], []]);
   });
 
+  it('that were seen right before a reader came are not told to it again', async () => {
+    const world = createWatchWorld();
+    const replica = world.join('a');
+    world.farm.put(1, 'Queued');
+    const early = await replica.follow();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    replica.kv.held = promise;
+    world.farm.put(1, 'Running');
+    await world.clock.advance(1000);
+    assert.deepEqual(text(early), [], 'the others are told first');
+    const late = await replica.follow();
+    replica.kv.held = null;
+    resolve();
+    await world.clock.advance(500);
+    assert.deepEqual([text(early), text(late)], [['1 running'], []]);
+    assert.equal(late.last, early.last);
+    world.farm.put(1, 'Done');
+    await world.clock.advance(2000);
+    assert.deepEqual([text(early), text(late)], [['1 running', '1 done'], ['1 done']]);
+  });
+
   it('of a shared account are of whoever submitted the job', async () => {
     const world = createWatchWorld();
     const replica = world.join('a');

@@ -40,7 +40,14 @@ export function createReading(ask: NewsAsk, reader: NewsReader, { watch, drain, 
     missed === null || after === null ? head : after,
   );
   if (missed !== null) give(missed, head);
-  const listening = watch.listen({ news: give });
+  // What was seen right before this reading began may be told only now, once the other replicas know of it.
+  let begun: string | null = head;
+  const news = (changes: readonly JobChange[], last: string): void => {
+    const at = begun === null ? -1 : changes.findIndex(({ id }) => id === begun);
+    if (changes.length > 0) begun = null;
+    give(at < 0 ? changes : changes.slice(at + 1), last);
+  };
+  const listening = watch.listen({ news });
   const draining = drain.onDrain(() => {
     if (open) reader.end();
   });
