@@ -78,15 +78,24 @@ export function createOrigins({ kv, sealer, hashKey, config, clock, report, seen
       const jobId = normalJobId(origin.jobId);
       if (jobId === null) return;
       const kept = { ...origin, jobId };
+      let tries = 0;
       const write = async (): Promise<void> => {
+        tries += 1;
         const keys = [keyOf(origin.queue, jobId), keyInEpoch(kept)];
+        // A late one must not hide who submitted a newer job of that number.
+        const newest = tries === 1 ? null : await read(origin.queue, jobId);
+        if (newest !== null && newest.origin.submittedAt > kept.submittedAt) keys.shift();
         await Promise.all(keys.map((key) => kv.set(key, seal(key, kept), lifeOf(kept))));
       };
-      await late(`who submitted job ${jobId}`, write, (error) => {
+      const tell = (event: string, error: unknown, message: string, level: 'warn' | 'error'): void => {
         const { queue, account, user, tokenId, address, requestId } = origin;
         const who = { queue, account, user, token_id: tokenId, address, request_id: requestId };
-        const reason = `job ${jobId}: ${messageOf(error)}`;
-        report.log.error({ event: 'origin_lost', ...who, reason }, 'who submitted a job is in this line only');
+        report.log[level]({ event, ...who, reason: `job ${jobId}: ${messageOf(error)}` }, message);
+      };
+      await late(`who submitted job ${jobId}`, write, {
+        // With all of it: the process may end before the store is back.
+        waits: (error) => tell('origin_later', error, 'who submitted a job is written later', 'warn'),
+        lost: (error) => tell('origin_lost', error, 'who submitted a job is in this line only', 'error'),
       });
     },
     find: async (queue, jobId) => (await read(queue, jobId).catch(away))?.origin ?? null,

@@ -105,14 +105,27 @@ describe('origins in memory', () => {
     assert.equal((await origins.find('test', '45080'))?.user, 'alice');
   });
 
+  it('does not hide a newer job of the same number by a late write', async () => {
+    await using kv = createMemoryKeyValue({ clock: systemClock });
+    const { origins, mortal, clock } = rigOn(kv);
+    mortal.loseStore(1, 2, false);
+    await origins.record(originOf(clock.now()));
+    await clock.advance(100);
+    await origins.record({ ...originOf(clock.now()), user: 'bob', epoch: 'another' });
+    await clock.advance(10_000);
+    assert.equal((await origins.find('test', '45080'))?.user, 'bob');
+  });
+
   it('leaves an origin in a log line when the store does not come back', async () => {
     await using kv = createMemoryKeyValue({ clock: systemClock });
     const { origins, mortal, log, clock } = rigOn(kv);
     mortal.loseStore(1, 1000, false);
     await origins.record(originOf(clock.now()));
+    assert.match(log.join('\n'), /origin_later.*"user":"alice".*job 45080/);
+    await clock.advance(1_800_000);
     assert.doesNotMatch(log.join('\n'), /origin_lost/);
-    await clock.advance(600_000);
-    assert.match(log.join('\n'), /"user":"alice".*job 45080/);
+    await clock.advance(2_400_000);
+    assert.match(log.join('\n'), /origin_lost.*"user":"alice".*job 45080/);
   });
 
   it('writes a state again after a failure, when it is seen again', async () => {

@@ -96,7 +96,7 @@ describe('a submission without a key', () => {
     const answer = await submit(world, BODY, replica);
     assert.equal(answer.headers[answer.headers.indexOf('Idempotency-Status') + 1], 'unavailable');
     assert.equal(world.vovserver.jobs.length, 1);
-    assert.match(replica.log.join('\n'), /who submitted job 45080 .*submission_kept_later/);
+    assert.match(replica.log.join('\n'), /origin_later.*job 45080/);
     world.vovserver.mishaps = ['lost-before'];
     await assert.rejects(submit(world, { ...BODY, logfile: 'L2' }, replica), codeIs('GW_OUTCOME_UNKNOWN'));
   });

@@ -40,7 +40,10 @@ export function createQuotas(options: QuotasOptions): Quotas {
   const local = createLocalShare(clock);
   const late = createLateWrites(clock, report);
   const verdicts = createVerdicts(options);
-  const accountFor = (caller: QuotaCaller): QuotaAccount | null => accountOf(config().jobs.quotas, keys, caller);
+  const accountFor = (caller: QuotaCaller): QuotaAccount | null => {
+    const { quotas } = config().jobs;
+    return quotas.length === 0 ? null : accountOf(quotas, keys, caller);
+  };
 
   const takeOf = ({ queue }: QuotaCaller, account: QuotaAccount, id: string): Take => {
     const { live, member, tracked, liveLimit: limit, counters } = account;
