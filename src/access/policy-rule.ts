@@ -8,8 +8,8 @@ type RuleConfig = Config['jobs']['policy'][number];
 export type Fields = ReadonlyMap<string, unknown>;
 export type Fault = Pick<PolicyViolation, 'field' | 'reason'>;
 
-/** A new job, or a change of one that is there. */
-export type Purpose = 'submission' | 'change';
+/** A new job, a change of one that is there, or an order to one (stop, run again), which may name fields beside the order. */
+export type Purpose = 'submission' | 'change' | 'control';
 
 /** One rule of `jobs.policy`, compiled. */
 export interface CompiledRule {
@@ -53,11 +53,13 @@ export function compileRule(rule: RuleConfig): CompiledRule {
   const known = knownFields(rule);
   const faultOf = (name: string, value: unknown, purpose: Purpose): string | null => {
     const fold = foldField(name);
-    if (denied.has(fold) || (allowed !== null && !allowed.has(fold))) return 'is not allowed';
+    // What an order is made of is not publicly known: it names no field of a job.
+    const mustBeListed = allowed !== null && purpose !== 'control';
+    if (denied.has(fold) || (mustBeListed && !allowed.has(fold))) return 'is not allowed';
     const field = known.get(fold);
     if (field === undefined) return null;
     // vovserver may take another spelling for the field or for nothing at all: neither may pass the rule by.
-    const shortened = purpose === 'change' && isShortForm(name);
+    const shortened = purpose !== 'submission' && isShortForm(name);
     if (name !== field.name && !shortened) return `must be spelled ${field.name}`;
     return field.check?.(value) ?? null;
   };

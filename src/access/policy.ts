@@ -13,6 +13,11 @@ export interface SubmissionPolicy {
   check(identity: Identity, queue: string, body: Buffer, contentType: string): PolicyDecision;
   /** A change of a job (PATCH): nothing is required and nothing added, otherwise the same rules. Never throws. */
   checkChange(identity: Identity, queue: string, body: Buffer, contentType: string): PolicyDecision;
+  /**
+   * An order to a job (PUT, or another write that a site opened): as a change, but it may hold what no rule speaks of, and its
+   * Content-Type does not matter, so that a kill goes however it is sent. Never throws.
+   */
+  checkControl(identity: Identity, queue: string, body: Buffer): PolicyDecision;
 }
 
 type Added = readonly (readonly [name: string, value: string | number])[];
@@ -59,8 +64,8 @@ function decide(rules: readonly CompiledRule[], body: Buffer, contentType: strin
     const { name, mode } = enforced[0] ?? first;
     return decision(body, [{ rule: name, field: read.field, reason: read.fault, mode }], []);
   }
-  const added = purpose === 'change' ? [] : missing(enforced, read.fields);
-  const wished = purpose === 'change' ? [] : missing(rules, read.fields);
+  const added = purpose === 'submission' ? missing(enforced, read.fields) : [];
+  const wished = purpose === 'submission' ? missing(rules, read.fields) : [];
   const violations = [
     ...judge(rules, new Map([...read.fields, ...added]), purpose, 'enforce'),
     ...judge(rules, new Map([...read.fields, ...wished]), purpose, 'observe'),
@@ -80,7 +85,14 @@ export function createSubmissionPolicy({ policy }: Pick<Config['jobs'], 'policy'
         contentType,
         purpose,
       );
-  return { size: rules.length, check: check('submission'), checkChange: check('change') };
+  const control = check('control');
+  return {
+    size: rules.length,
+    check: check('submission'),
+    checkChange: check('change'),
+    checkControl: (identity, queue, body) =>
+      body.length === 0 ? decision(body, [], []) : control(identity, queue, body, 'application/json'),
+  };
 }
 
 const told = ({ rule, field, reason }: PolicyViolation): string =>

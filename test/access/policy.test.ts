@@ -56,6 +56,40 @@ describe('the corpus of submissions', () => {
   }
 });
 
+describe('an order to a job', () => {
+  const rules = createSubmissionPolicy(jobsWith(SITE));
+  const order = (body: string): PolicyDecision => rules.checkControl(member(), 'chips', Buffer.from(body));
+
+  it('may hold what no rule speaks of, and nothing at all', () => {
+    for (const body of [
+      '',
+      '{}',
+      '{"action":"stop"}',
+      '{"action":"stop","signal":9}',
+      '{"env":"BASE","cmd":"sim a"}',
+    ]) {
+      const { allowed, violations, defaults, body: sent } = order(body);
+      assert.deepEqual([allowed, violations, defaults, sent.toString()], [true, [], {}, body]);
+    }
+  });
+
+  it('may hold no field that a change could not', () => {
+    for (const [body, field] of [
+      ['{"action":"stop","rundir":"/etc"}', 'rundir'],
+      ['{"dir":"/etc"}', 'dir'],
+      ['{"RUNDIR":"/proj"}', 'RUNDIR'],
+      ['{"wrapper":1}', 'wrapper'],
+      ['{"env":"X","env":"BASE"}', null],
+      ['env=X', null],
+      ['[]', null],
+    ] as const) {
+      const decision = order(body);
+      assert.equal(decision.allowed, false, body);
+      assert.deepEqual(named(decision), [field], body);
+    }
+  });
+});
+
 describe('whom a rule concerns', () => {
   const denying = { denyKeys: ['wrapper'] };
   const job = { wrapper: 'x' };

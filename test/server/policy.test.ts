@@ -87,6 +87,30 @@ describe('jobs.policy on the road', () => {
     const before = posts();
     const answer = await world.call('PATCH', path, { token: alice, json: { rundir: '/etc' } });
     assert.equal(answer.status, 422);
+    assert.equal((await world.call('PATCH', `${path}?rundir=/etc`, { token: alice, json: {} })).status, 400);
     assert.equal(posts(), before);
+  });
+
+  it('holds what an order to a job carries along to the same rules, and lets kills go however they are sent', async () => {
+    const made = await submit(alice, job());
+    const path = `/api/v3/jobs/${String(made.body.jobid)}`;
+    const puts = () => world.vovserver.ledger.requests.filter(({ method }) => method === 'PUT').length;
+    const put = async (body: string, headers: Record<string, string> = {}, query = '') =>
+      (await world.call('PUT', `${path}${query}`, { token: alice, body, headers })).status;
+    const before = puts();
+    assert.equal(await put('{"action":"stop","rundir":"/etc"}', { 'content-type': 'application/json' }), 422);
+    assert.equal(await put('{"action":"stop","dir":"/etc"}'), 422);
+    assert.equal(await put('{"action":"stop"}', {}, '?rundir=/etc'), 400);
+    assert.equal(await put('{"action":"stop"}', { 'x-dry-run': 'true' }), 400, 'nothing is done in place of a dry run');
+    assert.equal(puts(), before);
+    await put('{"action":"stop"}', { 'content-type': 'application/json' });
+    await put('{"action":"stop"}', { 'content-type': 'application/x-www-form-urlencoded' });
+    assert.equal(puts(), before + 2, 'what vovserver makes of them is its own affair');
+    const dryDelete = await world.call('DELETE', path, { token: alice, headers: { 'x-dry-run': 'true' } });
+    assert.equal(dryDelete.status, 400);
+    const deleted = () => world.vovserver.ledger.requests.filter(({ method }) => method === 'DELETE').length;
+    assert.equal(deleted(), 0);
+    await world.call('DELETE', path, { token: alice });
+    assert.equal(deleted(), 1);
   });
 });

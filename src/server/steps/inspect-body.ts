@@ -1,6 +1,6 @@
 import { type PolicyDecision, policyRefusal, type SubmissionPolicy } from '../../access/index.ts';
 import type { QuotaCaller, Quotas, QuotaViolation } from '../../jobs/index.ts';
-import { GatewayError } from '../../kernel/index.ts';
+import { GatewayError, type Identity } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
 import { answerJson } from '../answer.ts';
 import type { Scope, Step } from '../scope.ts';
@@ -32,7 +32,23 @@ function tellObserved(report: Pick<Report, 'log'>, scope: Scope, { violations }:
   }
 }
 
-/** Holds submissions, and changes of jobs, against `jobs.policy`; `X-Dry-Run: true` answers what would happen. */
+type Kind = 'submission' | 'change' | 'control';
+
+/** What the policy takes a call for; null: nothing of its own. */
+function kindOf({ route, meta }: Scope): Kind | null {
+  if (route?.class === 'submit') return 'submission';
+  if (meta.method === 'PATCH') return 'change';
+  return route?.class === 'control' ? 'control' : null;
+}
+
+function decide(rules: SubmissionPolicy, kind: Kind, identity: Identity, queue: string, scope: Scope): PolicyDecision {
+  const body = bytesOf(scope);
+  if (kind === 'control') return rules.checkControl(identity, queue, body);
+  const check = kind === 'change' ? rules.checkChange : rules.check;
+  return check(identity, queue, body, scope.req.headers['content-type'] ?? '');
+}
+
+/** Holds submissions, changes of jobs and what orders to jobs carry along against `jobs.policy`; `X-Dry-Run: true` answers what would happen. */
 export function createInspectBody(
   policy: () => SubmissionPolicy,
   quotas: Pick<Quotas, 'check'>,
@@ -44,26 +60,25 @@ export function createInspectBody(
     scope.result = { status: 200, bytesOut: scope.bytesOut, seconds: 0, renewed: false, complete: true };
   };
   return (scope): void | Promise<void> => {
-    const { route, caller, account, req, meta } = scope;
-    const isChange = meta.method === 'PATCH';
-    if ((route?.class !== 'submit' && !isChange) || caller === null || account === null) return;
+    const { caller, account, req, meta } = scope;
+    const kind = kindOf(scope);
+    if (kind === null || caller === null || account === null) return;
     const rules = policy();
-    if (rules.size === 0 && req.headers[DRY_RUN] === undefined) return;
     const dry = req.headers[DRY_RUN];
-    if (dry !== undefined && dry !== 'true') {
-      throw new GatewayError('GW_BAD_REQUEST', 'X-Dry-Run takes the value true only; nothing was submitted.');
+    if (rules.size === 0 && dry === undefined) return;
+    if (dry !== undefined && (dry !== 'true' || kind === 'control')) {
+      const use = 'X-Dry-Run takes the value true only, with a submission or a change of a job (PATCH)';
+      throw new GatewayError('GW_BAD_REQUEST', `${use}; nothing was done.`);
     }
     // A query beside the body could say what the body may not: the policy sees the body only.
-    if (rules.size > 0 && meta.target.includes('?') && !isChange) {
-      throw new GatewayError('GW_BAD_REQUEST', 'A submission has its fields in the body, none in the query.');
+    if (rules.size > 0 && meta.target.includes('?') && meta.method !== 'DELETE') {
+      throw new GatewayError('GW_BAD_REQUEST', 'The fields of a job stand in the body, none in the query.');
     }
-    const contentType = req.headers['content-type'] ?? '';
-    const decide = isChange ? rules.checkChange : rules.check;
-    const decision = decide(caller.identity, account.queue, bytesOf(scope), contentType);
+    const decision = decide(rules, kind, caller.identity, account.queue, scope);
     tellObserved(report, scope, decision);
     if (dry === 'true') {
       const { queue, name, shared } = account;
-      const asked = isChange ? null : { queue, account: name, shared, identity: caller.identity };
+      const asked = kind === 'change' ? null : { queue, account: name, shared, identity: caller.identity };
       return answerDry(scope, decision, asked);
     }
     if (!decision.allowed) throw policyRefusal(decision);
