@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.ts';
-import { type Clock, messageOf } from '../kernel/index.ts';
+import { type Clock, GatewayError, messageOf } from '../kernel/index.ts';
 import {
   choiceKey,
   createRecordWatch,
@@ -37,6 +37,7 @@ export interface PlannedFailoverOptions {
 /** Milliseconds between two attempts to follow the others. */
 const RETRY = 5000;
 
+const reasonOf = (error: unknown): string => (error instanceof GatewayError ? error.detail : messageOf(error));
 const originOf = (url: string): string => URL.parse(url)?.origin ?? url;
 
 /** What this replica knows of the failovers of one queue. */
@@ -144,7 +145,7 @@ class Follower implements PlannedFailover {
       report.log.warn({ event: 'planned_failover', queue, host: origin, count: unfinished }, 'the queue was moved');
       await tell(origin, '');
     } catch (error) {
-      const reason = messageOf(error);
+      const reason = reasonOf(error);
       report.log.error({ event: 'planned_failover', queue, reason }, 'the queue was not moved');
       await tell(null, reason);
     }
@@ -176,7 +177,7 @@ class Follower implements PlannedFailover {
       report.log.info(fields, 'this replica uses the server to which the queue was moved');
     } catch (error) {
       known.retryAt = clock.now() + RETRY;
-      const reason = messageOf(error);
+      const reason = reasonOf(error);
       if (reason === known.told) return;
       known.told = reason;
       const fields = { event: 'planned_failover', queue, host: choice.origin, reason };
