@@ -16,8 +16,10 @@ export type Verdict =
   | { readonly kind: 'refused' }
   /** It failed on the way, maybe after the job was made. */
   | { readonly kind: 'failed' }
-  /** It says yes in a way that cannot be read. */
-  | { readonly kind: 'unreadable' };
+  /** It says yes, and names the job in a way that cannot be read. */
+  | { readonly kind: 'unreadable' }
+  /** A page, or half an answer: nobody says anything. */
+  | { readonly kind: 'nonsense' };
 
 function jobIdOf(members: Readonly<Record<string, unknown>>): string | null {
   const found = Object.entries(members).find(([name]) => name.toLowerCase() === 'jobid')?.[1];
@@ -29,7 +31,8 @@ function jobIdOf(members: Readonly<Record<string, unknown>>): string | null {
 export function readVerdict({ status, body }: Answer): Verdict {
   if (status >= 500) return { kind: 'failed' };
   if (status < 200 || status >= 300) return { kind: 'refused' };
-  const members = readMembers(body) ?? {};
+  const members = readMembers(body);
+  if (members === null) return { kind: 'nonsense' };
   const jobId = jobIdOf(members);
   if (jobId !== null) return { kind: 'accepted', jobId };
   const { errmsg, errormsg, error } = members;

@@ -217,7 +217,7 @@ async function decide(parts: Parts, work: KeyedWork, sent: In<'sent'>, answer: A
   const unknown = await becomeUnknown(parts, work, sent, settledAt);
   const found = await look(parts, work, unknown);
   if (found.kind === 'one') return adopt(parts, work, unknown, found.jobId);
-  // vovserver said yes: the caller gets what there is of its answer, and a retry the job once it can be found.
+  // vovserver said yes: the caller gets its answer, and a retry the job once it can be found.
   if (verdict.kind === 'unreadable') return answer;
   if (found.kind === 'none' && over) {
     await forget(parts, work, unknown);

@@ -3,7 +3,7 @@ import { StoreUnavailable } from '../platform/index.ts';
 import { readVerdict } from './job-id.ts';
 import { type JobText, readJobText } from './job-text.ts';
 import { adoptedAnswer, replay } from './kept-answer.ts';
-import { inProgress, nothingSent, outcomeUnknown } from './outcome.ts';
+import { inProgress, isOver, nothingSent, outcomeUnknown } from './outcome.ts';
 import type { Parts, Work } from './parts.ts';
 import type { Answer, Submission, SubmissionWay } from './ports.ts';
 import { reconcile, recordOrigin } from './reconcile.ts';
@@ -79,6 +79,11 @@ async function pass(
   if (verdict.kind === 'accepted') {
     const counted = parts.quotas.commit(submission, attempt, verdict.jobId);
     await Promise.all([counted, recordOrigin(parts, submission, verdict.jobId)]);
+  }
+  // A repeat is answered by the job if there is one, and not held back if there is none: this was an answer.
+  const doubtful = verdict.kind === 'nonsense' || (verdict.kind === 'failed' && !isOver(answer));
+  if (doubtful && natural !== null) {
+    await remember(parts, natural, { at, settledAt: at - parts.settle.readAgeMs }, attempt);
   }
   return answer;
 }

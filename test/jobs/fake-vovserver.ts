@@ -16,6 +16,12 @@ export type Mishap =
   | 'fails-after'
   /** The job is made, the answer is cut in half. */
   | 'half-answer'
+  /** A page that says yes and means nothing. */
+  | 'page'
+  /** A yes of vovserver that names no job; it is made. */
+  | 'yes-in-other-words'
+  /** A proxy says that vovserver is away; the job is made. */
+  | 'gateway-error'
   /** vovserver says no. */
   | 'refused';
 
@@ -111,6 +117,7 @@ export function createFakeVovserver(clock: Clock): FakeVovserver {
           throw lostAnswer();
         }
         if (mishap === 'fails-before') return json(500, { error: 'failed' });
+        if (mishap === 'page') return { ...json(200, {}), body: Buffer.from('<html>Welcome</html>') };
         if (mishap === 'refused') return json(400, { error: 'bad request' });
         return make(account, body, mishap);
       },
@@ -134,6 +141,8 @@ export function createFakeVovserver(clock: Clock): FakeVovserver {
     server.jobs.push(job);
     if (mishap === 'lost-after') throw lostAnswer();
     if (mishap === 'fails-after') return json(500, { error: 'failed' });
+    if (mishap === 'gateway-error') return json(502, { error: 'bad gateway' });
+    if (mishap === 'yes-in-other-words') return json(200, { submitted: true });
     const answer = json(200, { jobid: job.id });
     return mishap === 'half-answer' ? { ...answer, body: answer.body.subarray(0, 8) } : answer;
   };

@@ -155,6 +155,53 @@ describe('a submission with a key', () => {
     assert.equal(world.vovserver.sent.length, 0);
   });
 
+  it('never gets a yes that names no job from what is no answer of vovserver', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['page'];
+    await assert.rejects(submit(world), failsWith('GW_OUTCOME_UNKNOWN'));
+    await world.clock.advance(SETTLED);
+    assert.equal(
+      jobIdOf(await submit(world)),
+      world.vovserver.jobs[0]?.id,
+      'nothing was executed, so it is sent again',
+    );
+    world.vovserver.mishaps = ['half-answer'];
+    world.vovserver.reading = 'away';
+    await assert.rejects(
+      submit(world, { key: 'k2', json: { ...BODY, logfile: 'L2' } }),
+      failsWith('GW_OUTCOME_UNKNOWN'),
+    );
+    assert.equal(world.vovserver.jobs.length, 2);
+  });
+
+  it('gets a yes of vovserver in other words as it is, and its job once it is found, but is never sent again', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['yes-in-other-words'];
+    world.vovserver.reading = 'away';
+    assert.equal((await submit(world)).body.toString(), '{"submitted":true}');
+    await world.clock.advance(SETTLED);
+    world.vovserver.reading = 'ok';
+    const [job] = world.vovserver.jobs.splice(0);
+    await assert.rejects(submit(world), failsWith('GW_OUTCOME_UNKNOWN'));
+    if (job !== undefined) world.vovserver.jobs.push(job);
+    assert.equal(jobIdOf(await submit(world)), job?.id);
+    assert.equal(world.vovserver.sent.length, 1);
+  });
+
+  it('is not sent again on the word of a list that may be older than its sending', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['lost-before'];
+    await assert.rejects(
+      submit(world),
+      (error) => failsWith('GW_OUTCOME_UNKNOWN')(error) && (error as GatewayError).retryAfter === 70,
+    );
+    await world.clock.advance(69_000);
+    await assert.rejects(submit(world), failsWith('GW_OUTCOME_UNKNOWN'));
+    assert.equal(world.vovserver.sent.length, 1);
+    world.config = jobsConfig({ settle: { lost: 10_000, dead: 120_000, readAge: 0 } });
+    assert.equal(jobIdOf(await submit(world)), world.vovserver.jobs[0]?.id, 'a site may say that there are none');
+  });
+
   it('is forgotten after keyLife', async () => {
     await using world = createJobsWorld();
     world.vovserver.refusesSameLogfile = false;

@@ -47,6 +47,21 @@ describe('a submission without a key', () => {
     assert.deepEqual(world.what, ['unknown', 'unknown', 'adopted']);
   });
 
+  it('is answered by the job when it repeats one that got no real answer, and not held back without one', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.refusesSameLogfile = false;
+    world.vovserver.mishaps = ['gateway-error', 'half-answer', 'page'];
+    assert.equal((await submit(world)).status, 502, 'what vovserver says goes to the caller');
+    assert.equal(jobIdOf(await submit(world)), world.vovserver.jobs[0]?.id);
+    const other = { ...BODY, logfile: 'L2' };
+    assert.equal((await submit(world, other)).status, 200);
+    assert.equal(jobIdOf(await submit(world, other)), world.vovserver.jobs[1]?.id);
+    const third = { ...BODY, logfile: 'L3' };
+    assert.equal((await submit(world, third)).status, 200);
+    assert.equal(jobIdOf(await submit(world, third)), world.vovserver.jobs[2]?.id);
+    assert.equal(world.vovserver.jobs.length, 3);
+  });
+
   it('is sent when the one that it repeats is provably absent', async () => {
     await using world = createJobsWorld();
     world.vovserver.mishaps = ['lost-late', 'none'];
