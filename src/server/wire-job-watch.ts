@@ -1,4 +1,4 @@
-import { createJobWatch, type JobWatch, type Origins, type WatchWay } from '../jobs/index.ts';
+import { createJobWatch, type JobWatch, type Origins, type Quotas, type WatchWay } from '../jobs/index.ts';
 import { createLeases, type KeyValue, type Sealer } from '../platform/index.ts';
 import type { Broker } from '../tokens/index.ts';
 import type { Carrier } from '../upstream/index.ts';
@@ -16,6 +16,7 @@ export interface JobWatchParts {
   readonly carrier: Carrier;
   readonly broker: Broker;
   readonly origins: Origins;
+  readonly quotas: Quotas;
   readonly replicaId: string;
 }
 
@@ -44,8 +45,13 @@ function createWatchWay(carrier: Carrier, broker: Broker): WatchWay {
 
 /** The watch over jobs for those who wait. */
 export function wireJobWatch(options: WireOptions, parts: JobWatchParts): JobWatch {
-  const { kv, sealer, carrier, broker, origins, replicaId } = parts;
+  const { kv, sealer, carrier, broker, origins, quotas, replicaId } = parts;
   const { decided, report, clock } = options;
+  // A job that is gone counts no longer as live, whoever submitted it; what cannot be told now is found by the next recount.
+  const onForgotten = async (queue: string, jobId: string): Promise<void> => {
+    const origin = await origins.find(queue, jobId).catch(() => null);
+    if (origin !== null) quotas.finished(queue, origin.subject, jobId);
+  };
   return createJobWatch({
     kv,
     sealer,
@@ -54,6 +60,7 @@ export function wireJobWatch(options: WireOptions, parts: JobWatchParts): JobWat
     config: () => decided().config,
     wayFor: createWatchWay(carrier, broker),
     origins,
+    onForgotten: (queue, jobId) => void onForgotten(queue, jobId),
     clock,
     report,
   });

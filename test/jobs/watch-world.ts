@@ -138,7 +138,7 @@ export interface WatchReplica {
   readonly watch: JobWatch;
   readonly kv: SwitchedStore;
   readonly saw: string[];
-  readonly finals: string[];
+  readonly forgotten: string[];
   follow(after?: string | null, account?: Account): Promise<Told>;
 }
 
@@ -152,7 +152,7 @@ export function createWatchWorld(interval = 1000) {
   const join = (name: string): WatchReplica => {
     const own = createCuttable(kv);
     const saw: string[] = [];
-    const finals: string[] = [];
+    const forgotten: string[] = [];
     const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
     const watch = createJobWatch({
       kv: own,
@@ -171,12 +171,12 @@ export function createWatchWorld(interval = 1000) {
         },
         saw: (_queue, jobId, status) => void saw.push(`${jobId} ${status}`),
       },
-      onFinal: (_queue, account, jobId) => void finals.push(`${account} ${jobId}`),
+      onForgotten: (_queue, jobId) => void forgotten.push(jobId),
       clock,
       report: { log, jobWatchers: () => undefined, jobWatchCall: () => undefined },
     });
     return {
-      ...{ watch, kv: own, saw, finals },
+      ...{ watch, kv: own, saw, forgotten },
       async follow(after = null, account = ALICE) {
         const told: Told = { begun: [], jobs: [], ids: [], ended: false, last: '', stop: () => undefined };
         const following = watch.follow(

@@ -156,7 +156,6 @@ describe('the news of jobs', () => {
     world.farm.put(4, 'Done', 'bob');
     await world.clock.advance(3000);
     assert.deepEqual(text(told).sort(), ['1 done', '3 done']);
-    assert.deepEqual(replica.finals.sort(), ['alice 1', 'alice 3']);
     assert.deepEqual(replica.saw.sort(), ['1 Done', '3 Done']);
     assert.equal(new Set(told.ids).size, 2);
     world.farm.put(1, 'Queued');
@@ -174,6 +173,7 @@ describe('the news of jobs', () => {
     world.farm.jobs.set(2, { id: 2, user: 'alice', status: 'Failed', ended: 1 });
     await world.clock.advance(2000);
     assert.deepEqual(text(told).sort(), ['1 forgotten', '2 failed']);
+    assert.deepEqual([replica.forgotten, new Set(replica.saw)], [['1'], new Set(['2 Failed'])]);
     const failed = told.jobs.find(({ jobId }) => jobId === '2');
     assert.deepEqual([failed?.exit, failed?.host], [1, 'farm1']);
   });

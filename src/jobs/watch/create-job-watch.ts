@@ -26,8 +26,8 @@ export interface JobWatchOptions {
   readonly config: () => Pick<Config, 'jobs'>;
   readonly wayFor: WatchWay;
   readonly origins: Pick<Origins, 'find' | 'saw'>;
-  /** Told when a job was seen to have ended; may be told more than once. */
-  readonly onFinal?: (queue: string, account: string, jobId: string) => void;
+  /** Told when vovserver has forgotten a job that had not been seen to end: `origins.saw` tells of all others. */
+  readonly onForgotten?: (queue: string, jobId: string) => void;
   readonly clock: Clock;
   readonly random?: (bytes: number) => Buffer;
   readonly report: Pick<Report, 'log' | 'jobWatchers' | 'jobWatchCall'>;
@@ -60,7 +60,7 @@ function createDrain(): Drain & { start(): void } {
 
 /** Makes the watch of an account. */
 function createAccountWatches(options: JobWatchOptions) {
-  const { kv, sealer, leases, hashKey, config, wayFor, origins, onFinal, clock, report } = options;
+  const { kv, sealer, leases, hashKey, config, wayFor, origins, onForgotten, clock, report } = options;
   const { random = randomBytes } = options;
   const hash = createKeyedHash(hashKey);
   const interval = (): number => config().jobs.watch.interval;
@@ -76,8 +76,8 @@ function createAccountWatches(options: JobWatchOptions) {
     const { queue, name } = account;
     const id = hash('watch', [queue, name]);
     const onSeen = (job: WatchedJob): void => {
-      origins.saw(queue, job.jobId, job.status);
-      if (isFinal(job.state)) onFinal?.(queue, job.user, job.jobId);
+      if (job.state === 'forgotten') onForgotten?.(queue, job.jobId);
+      else origins.saw(queue, job.jobId, job.status);
     };
     const common = { way: wayFor(account), serial: createSerial(), dialect: dialectOf(queue), clock, onSeen };
     const lookups = createLookups({
