@@ -65,6 +65,11 @@ export class RowSink extends ServerResponse {
     return this;
   }
 
+  /** Why nothing more was taken; null: nothing was in the way. */
+  get fault(): unknown {
+    return this.#error;
+  }
+
   /** What is left for the caller. Throws GatewayError: the filter's, and GW_UPSTREAM_INVALID for an answer that broke off. */
   async answer(): Promise<{ readonly headers: readonly string[]; readonly visible: VisibleAnswer }> {
     await this.#pumping;

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { createWorld, type World } from '../world/world.ts';
+import { createWorld } from '../world/world.ts';
 
 type Reply = { readonly columns: { readonly field: string }[]; readonly rows?: unknown[][]; readonly errmsg?: string };
 
@@ -64,6 +64,13 @@ async function createFarm(jobs: object, profile: object = {}) {
 const rowsOf = (text: string): unknown[][] => (JSON.parse(text) as Reply).rows ?? [];
 const fieldsOf = (text: string): string[] =>
   (JSON.parse(text) as Reply).columns.map(({ field }) => field.toLowerCase());
+
+function hugeAnswer(): string {
+  const columns = ['id', 'user', 'command'].map((field, col) => ({ col, field }));
+  const rows = Array.from({ length: 60_000 }, (_, nth) => [nth, 'team', 'true']);
+  const body = JSON.stringify({ columns, rows });
+  return `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
 
 describe('jobs.visibility: own on the road', () => {
   let farm: Awaited<ReturnType<typeof createFarm>>;
@@ -193,28 +200,41 @@ describe('jobs.visibility: own on the road', () => {
     assert.ok(calls.length <= 3, `${calls.length} calls`);
   });
 
-  it('answers 502 to a list that breaks off, and shows nothing of it', async () => {
-    using _broken = farm.world.vovserver.addFault({
-      kind: 'answer',
-      status: 200,
-      body: '{"columns":[',
+  const raw = (status: string, body: string) =>
+    ({
+      kind: 'raw',
       path: '/query',
+      text: `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    }) as const;
+
+  for (const [what, fault] of [
+    ['that breaks off', { kind: 'truncated-json', path: '/query' }],
+    ['that is cut', { kind: 'reset-mid-body', path: '/query' }],
+    ['that says everything twice', { kind: 'duplicate-keys', path: '/query' }],
+    ['that does not tell whose its rows are', raw('200 OK', '{"columns":[{"col":0,"field":"id"}],"rows":[[1]]}')],
+    ['that is a page', raw('200 OK', '<html>of secret-of-carol</html>')],
+  ] as const) {
+    it(`answers 502 to a list ${what}, and shows nothing of it`, async () => {
+      using _broken = farm.world.vovserver.addFault(fault);
+      const { status, text } = await farm.call('ann', 'GET', '/api/v3/query?from=jobs&order=id');
+      assert.equal(status, 502, text);
+      assert.match(text, /GW_UPSTREAM_INVALID/);
+      assert.doesNotMatch(text, /secret-of/);
     });
+  }
+
+  it('stops at a list that is too long to be looked through, and says what to do', async () => {
+    using _huge = farm.world.vovserver.addFault({ kind: 'raw', path: '/query', text: hugeAnswer() });
     const { status, text } = await farm.call('ann', 'GET', '/api/v3/query?from=jobs&order=id');
-    assert.equal(status, 502, text);
-    assert.match(text, /GW_UPSTREAM_INVALID/);
+    assert.equal(status, 403, text);
+    assert.match(text, /more than 50000 rows; narrow it with where/);
   });
 
   it('keeps to itself what vovserver says when it fails', async () => {
-    using _failed = farm.world.vovserver.addFault({
-      kind: 'answer',
-      status: 500,
-      body: '{"error":"job 45080 of carol"}',
-      path: '/query',
-    });
+    using _failed = farm.world.vovserver.addFault(raw('500 Failed', '{"error":"job 45080 of carol"}'));
     for (const more of ['', '&format=csv']) {
       const { status, text } = await farm.call('alice', 'GET', `/api/v3/query?from=jobs&order=id${more}`);
-      assert.equal(status, 500);
+      assert.equal(status, 500, text);
       assert.doesNotMatch(text, /carol/);
     }
   });

@@ -65,7 +65,10 @@ export function createShowOwn(options: ShowOwnOptions): Step {
     });
     const { head: _, ...bare } = call;
     const asking: UpstreamCall = { ...bare, target: plan.target, rawHeaders: heededOf(call.rawHeaders) };
-    const result = await carrier.forward(asking, broker.credentialFor(account), sink);
+    // An answer that the filter wants no more of is given up on the way, for its reason.
+    const result = await carrier.forward(asking, broker.credentialFor(account), sink).catch((error: unknown) => {
+      throw sink.fault ?? error;
+    });
     const { headers, visible } = await sink.answer();
     const { status, contentType, body } = visible;
     const own = ['Content-Type', contentType, 'Content-Length', String(body.length), 'Cache-Control', 'no-store'];
