@@ -31,12 +31,20 @@ export function markQuery(mark: Mark): JobQuery & { readonly fields: readonly st
 
 export const LOG_FIELDS = ['idint', 'user', 'dir', 'command', 'submittime'] as const;
 
+/** All jobs of an account since `seconds` (of the epoch). */
+export function accountQuery(account: string, seconds: number): JobQuery {
+  const where = [...(PLAIN.test(account) ? [`user==${account}`] : []), sinceTerm(seconds)];
+  return query(LOG_FIELDS, where, MANY);
+}
+
+const sinceTerm = (seconds: number): string => `submittime>=${Math.max(0, Math.floor(seconds))}`;
+
 /** The jobs of an account since `seconds` (of the epoch) that name the log file, or all of them when its name is not plain. */
 export function logQuery(account: string, { logfile }: JobText, seconds: number): JobQuery {
   const plain = PLAIN.test(logfile);
   const where = [
     ...(PLAIN.test(account) ? [`user==${account}`] : []),
-    `submittime>=${Math.max(0, Math.floor(seconds))}`,
+    sinceTerm(seconds),
     ...(plain ? [`command^${logfile}`] : []),
   ];
   return query(LOG_FIELDS, where, plain ? SOME : MANY);

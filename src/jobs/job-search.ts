@@ -1,6 +1,6 @@
 import { type Clock, GatewayError } from '../kernel/index.ts';
 import { normalJobId } from './job-id.ts';
-import { LOG_FIELDS, logQuery, markQuery } from './job-query.ts';
+import { type JobQuery, LOG_FIELDS, logQuery, markQuery } from './job-query.ts';
 import type { JobText } from './job-text.ts';
 import { type Mark, markField } from './mark.ts';
 import type { Answer, SubmissionWay } from './ports.ts';
@@ -34,12 +34,12 @@ export interface JobSearchOptions {
   readonly isAnothers: (job: SeenJob) => Promise<boolean>;
 }
 
-type LogRow = Row<(typeof LOG_FIELDS)[number]>;
+export type LogRow = Row<(typeof LOG_FIELDS)[number]>;
 
 /** Clocks may differ by so much before vovserver's own Date says by how much. */
-const SKEW_MS = 300_000;
+export const SKEW_MS = 300_000;
 /** SUBMITTIME and Date are whole seconds. */
-const SLACK_MS = 2000;
+export const SLACK_MS = 2000;
 
 const unsure = (reason: string): Found => ({ kind: 'unsure', reason });
 
@@ -52,11 +52,21 @@ async function ask(way: JobSearchOptions['way'], target: string): Promise<Answer
   }
 }
 
-async function byMark(way: JobSearchOptions['way'], mark: Mark, account: string): Promise<Found> {
-  const { target, limit, fields } = markQuery(mark);
+/** The rows of a query and the answer that they came in; null when it is no good answer. */
+export async function askJobs<F extends string>(
+  way: JobSearchOptions['way'],
+  { target }: Pick<JobQuery, 'target'>,
+  fields: readonly F[],
+): Promise<{ readonly answer: Answer; readonly rows: readonly Row<F>[] } | null> {
   const answer = await ask(way, target);
   const rows = answer === null ? null : readRows(answer, fields);
-  if (rows === null || rows.length >= limit) return unsure('no good answer to the search for the mark');
+  return answer === null || rows === null ? null : { answer, rows };
+}
+
+async function byMark(way: JobSearchOptions['way'], mark: Mark, account: string): Promise<Found> {
+  const query = markQuery(mark);
+  const { rows } = (await askJobs(way, query, query.fields)) ?? { rows: null };
+  if (rows === null || rows.length >= query.limit) return unsure('no good answer to the search for the mark');
   const field = markField(mark);
   const ours = rows.filter((row) => row.user === account && row[field] === mark.text);
   const ids = ours.map((row) => normalJobId(row.idint ?? '')).filter((id) => id !== null);
@@ -69,7 +79,7 @@ async function byMark(way: JobSearchOptions['way'], mark: Mark, account: string)
 }
 
 /** vovserver's clock minus the gateway's, in milliseconds, by the Date of an answer; null without one. */
-function clockOffset(answer: Answer, now: number): number | null {
+export function clockOffset(answer: Answer, now: number): number | null {
   const at = answer.headers.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'date');
   const date = at < 0 ? Number.NaN : Date.parse(answer.headers[at + 1] ?? '');
   return Number.isNaN(date) ? null : date - now;
@@ -96,17 +106,17 @@ function isTheJob(row: LogRow, { rundir, logfile, command }: JobText): boolean {
   return same && folder(row.dir) === folder(rundir);
 }
 
-const seenJob = (row: LogRow): SeenJob => ({
+export const seenJob = (row: LogRow): SeenJob => ({
   jobId: normalJobId(row.idint) ?? row.idint,
   submitTime: row.submittime,
 });
 
 async function byLogfile({ way, clock, isAnothers }: JobSearchOptions, wanted: Wanted, job: JobText): Promise<Found> {
-  const { target, limit } = logQuery(wanted.account, job, (wanted.sentAt - SKEW_MS) / 1000);
-  const answer = await ask(way, target);
-  const rows = answer === null ? null : readRows(answer, LOG_FIELDS);
-  if (answer === null || rows === null) return unsure('no good answer to the search by log file');
-  if (rows.length >= limit) return unsure('too many jobs to look through');
+  const query = logQuery(wanted.account, job, (wanted.sentAt - SKEW_MS) / 1000);
+  const asked = await askJobs(way, query, LOG_FIELDS);
+  if (asked === null) return unsure('no good answer to the search by log file');
+  const { answer, rows } = asked;
+  if (rows.length >= query.limit) return unsure('too many jobs to look through');
   const offset = clockOffset(answer, clock.now()) ?? 0;
   const since = wanted.sentAt + offset - SLACK_MS;
   const near = rows.filter(

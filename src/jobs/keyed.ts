@@ -1,5 +1,6 @@
 import { GatewayError } from '../kernel/index.ts';
 import type { HeldLease } from '../platform/index.ts';
+import { proveAbsence } from './absence.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { checkKey } from './idempotency-key.ts';
 import { readVerdict } from './job-id.ts';
@@ -272,9 +273,21 @@ async function adopt(parts: Parts, work: Work, unknown: In<'unknown'>, jobId: st
   return replay(answer);
 }
 
+/** Whether the account's own list proves it; looked at when there is no mark whose absence would. */
+async function isAbsent(parts: Parts, work: KeyedWork, { record }: In<'unknown'>): Promise<boolean> {
+  const { at, settledAt } = record.state;
+  const absence = await orRefuse(() => proveAbsence(parts, work, { ...record, at }, settledAt));
+  if (absence.proved) return true;
+  const { queue, requestId } = work.submission;
+  const fields = { queue, account: record.account, request_id: requestId, reason: absence.reason };
+  parts.report.log.info({ event: 'submission_unproved', ...fields }, 'it is not proved that a lost job was never made');
+  return false;
+}
+
 /**
- * A retry of a submission whose outcome nobody knows: its job is looked for. It is sent again only when it carries a mark,
- * vovserver answered well and shows no such job, all that was under way has settled, and no job can be forgotten yet.
+ * A retry of a submission whose outcome nobody knows: its job is looked for. It is sent again only when vovserver answered
+ * well and shows no such job, its mark or a control job proves it, all that was under way has settled, and no job can be
+ * forgotten yet.
  */
 async function resolve(parts: Parts, work: KeyedWork, unknown: In<'unknown'>): Promise<Answer> {
   const { record } = unknown;
@@ -283,7 +296,10 @@ async function resolve(parts: Parts, work: KeyedWork, unknown: In<'unknown'>): P
   const now = parts.clock.now();
   const found = await orRefuse(() => reconcile(parts, work, { ...record, at }));
   if (found.kind === 'one') return adopt(parts, work, unknown, found.jobId);
-  const proves = now >= settledAt + parts.settle.readAgeMs && parts.clock.now() < at + parts.settle.forgottenMs;
-  if (found.kind === 'none' && record.mark !== null && proves) return sendAgain(parts, work, unknown);
+  const settled = now >= settledAt && parts.clock.now() < at + parts.settle.forgottenMs;
+  if (found.kind === 'none' && settled) {
+    const aged = record.mark !== null && now >= settledAt + parts.settle.readAgeMs;
+    if (aged || (await isAbsent(parts, work, unknown))) return sendAgain(parts, work, unknown);
+  }
   throw tellUnknown(parts, work, unknown);
 }

@@ -24,7 +24,7 @@ function isOf(origin: Origin, { identity, key }: Submission, { requestId }: Lost
 }
 
 /** Whether a job is known to come from another submission: by its origin, or because another one has adopted it. */
-async function isAnothers(parts: Parts, { submission, id }: Work, lost: Lost, job: SeenJob): Promise<boolean> {
+export async function isAnothers(parts: Parts, { submission, id }: Work, lost: Lost, job: SeenJob): Promise<boolean> {
   const { queue } = submission;
   const owner = await parts.kv.get(claimKey(parts, queue, job));
   if (owner !== null) return owner !== id;

@@ -42,6 +42,12 @@ export interface FakeVovserver {
   readonly sent: Buffer[];
   mishaps: Mishap[];
   reading: 'ok' | 'away' | 'error-text' | 'nonsense';
+  /** Lists come from a copy that was made at this time, milliseconds since the epoch; null: from itself. */
+  copyOf: number | null;
+  /** How a job shows what it runs. */
+  showsCommand: (command: string, logfile: string) => string;
+  /** Its clock minus the gateway's, milliseconds; said in the Date of its answers unless null. */
+  clockOffset: number | null;
   /** Fields of a submission that it drops without a word. */
   drops: string[];
   refusesSameLogfile: boolean;
@@ -49,6 +55,8 @@ export interface FakeVovserver {
   onSend: (lost: AbortSignal | undefined) => Promise<void>;
   way(account: string): SubmissionWay;
 }
+
+type Looks = Pick<FakeVovserver, 'showsCommand' | 'clockOffset'>;
 
 const json = (status: number, value: unknown): Answer => ({
   status,
@@ -58,14 +66,14 @@ const json = (status: number, value: unknown): Answer => ({
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-function cells(job: FakeJob): Readonly<Record<string, string | number>> {
+function cells(job: FakeJob, { showsCommand, clockOffset }: Looks): Readonly<Record<string, string | number>> {
   const { command, logfile, rundir, jobname, proplist } = job.body;
   return {
     idint: job.id,
     user: job.user,
     dir: text(rundir),
-    command: `vw ${text(command)} > ${text(logfile)}`,
-    submittime: Math.floor(job.at / 1000),
+    command: showsCommand(text(command), text(logfile)),
+    submittime: Math.floor((job.at + (clockOffset ?? 0)) / 1000),
     JOBNAME: text(jobname),
     'PROP.VOVGW_MARK': text(proplist).replace('VOVGW_MARK=', ''),
   };
@@ -81,11 +89,11 @@ function holds(row: Readonly<Record<string, string | number>>, term: string): bo
   return String(cell).includes(value);
 }
 
-function answerQuery(jobs: readonly FakeJob[], target: string): Answer {
+function answerQuery(jobs: readonly FakeJob[], target: string, looks: Looks): Answer {
   const query = new URL(target, 'http://vov').searchParams;
   const fields = (query.get('select') ?? '').split(',');
   const terms = (query.get('where') ?? '').split(' ').filter((term) => term !== '');
-  const found = jobs.map(cells).filter((row) => terms.every((term) => holds(row, term)));
+  const found = jobs.map((job) => cells(job, looks)).filter((row) => terms.every((term) => holds(row, term)));
   const rows = found.slice(0, Number(query.get('limit'))).map((row) => fields.map((field) => row[field]));
   const columns = fields.map((field, col) => ({ col, field: field.toUpperCase() }));
   return json(200, { errmsg: '', columns, ...(rows.length > 0 && { rows }) });
@@ -102,6 +110,9 @@ export function createFakeVovserver(clock: Clock): FakeVovserver {
     sent: [],
     mishaps: [],
     reading: 'ok',
+    copyOf: null,
+    showsCommand: (command, logfile) => `vw ${command} > ${logfile}`,
+    clockOffset: null,
     drops: [],
     refusesSameLogfile: true,
     onSend: async () => undefined,
@@ -126,7 +137,12 @@ export function createFakeVovserver(clock: Clock): FakeVovserver {
         if (server.reading === 'away') throw new GatewayError('GW_UPSTREAM_DOWN', 'away', { retryAfter: 1 });
         if (server.reading === 'error-text') return json(200, { errmsg: 'no such field', columns: [] });
         if (server.reading === 'nonsense') return { ...json(200, {}), body: Buffer.from('<html>') };
-        return answerQuery(server.jobs, target);
+        const { copyOf, clockOffset } = server;
+        const seen = server.jobs.filter(({ at }) => copyOf === null || at <= copyOf);
+        const answer = answerQuery(seen, target, server);
+        if (clockOffset === null) return answer;
+        const date = new Date(clock.now() + clockOffset).toUTCString();
+        return { ...answer, headers: [...answer.headers, 'Date', date] };
       },
     }),
   };
