@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util';
 import type { Fate, Order } from './exactly-once/client.ts';
 import { startClients } from './exactly-once/clients.ts';
+import { atTwoReplicas, control, crash, otherBody, powerCut, withoutKeys } from './exactly-once/scenes.ts';
 import { openSite } from './exactly-once/site.ts';
 import { rulesOf, strike } from './exactly-once/storm.ts';
 import { answersOf, few, judge, merged } from './exactly-once/witness.ts';
@@ -127,4 +128,17 @@ figures.add(
   few(verdict.open),
   marker === 'none' || verdict.open.length === 0,
 );
+
+// The smaller scenes.
+const count = number('scenes');
+if (count > 0) {
+  const scenery = { stage, site, figures, count, ordersOf, namesOf, resolve };
+  await atTwoReplicas(scenery);
+  await otherBody(scenery);
+  await withoutKeys(scenery);
+  await crash(scenery);
+  await powerCut(scenery, 'always');
+  await powerCut(scenery, 'everysec');
+  await control(scenery);
+}
 figures.print();
