@@ -32,10 +32,12 @@ export interface Arm extends AsyncDisposable {
 /** Starts an arm with jobs to list; `lanes` is limits.lanes of its gateways. */
 export async function startArm(name: string, replicas: number, lanes: object, server: Server): Promise<Arm> {
   const users = USERS.map((user) => `${user}:pw-${user}`).join(',');
-  const standin = await startStandin([
-    ...['--transport', 'http', '--queue-name', 'proof', '--users', users, '--no-ledger'],
-  ]);
-  const stage = await setStage();
+  // What was started ends also when the rest does not start.
+  await using started = new AsyncDisposableStack();
+  const standin = started.use(
+    await startStandin([...['--transport', 'http', '--queue-name', 'proof', '--users', users, '--no-ledger']]),
+  );
+  const stage = started.use(await setStage());
   for (const user of USERS) await stage.setPassword(user, `pw-${user}`);
   const far = { requests: 100_000_000, window: '60s' };
   const connections = { perAccount: 64, total: 400 };
@@ -65,6 +67,7 @@ export async function startArm(name: string, replicas: number, lanes: object, se
     if (!answer.ok) throw new Error(`a job was not accepted: ${answer.status} ${await answer.text()}`);
   }
   const path = `/api/v3/query?q=${encodeURIComponent(`select ID from jobs where PRIORITY>0 limit ${ROWS}`)}`;
+  const all = started.move();
   return {
     name,
     stage,
@@ -82,9 +85,6 @@ export async function startArm(name: string, replicas: number, lanes: object, se
       return JSON.parse(stdout) as Met;
     },
     peaks: (since) => standin.control('GET', `/under-way?since=${since}`) as Promise<Peaks[]>,
-    async [Symbol.asyncDispose]() {
-      await stage[Symbol.asyncDispose]();
-      await standin[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }

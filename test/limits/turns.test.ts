@@ -358,6 +358,16 @@ describe('turns under a reload', () => {
     assert.equal(given(), 6);
   });
 
+  it('tell a limit that a reload changed as soon as the replicas agreed on it', async () => {
+    await using world = await createTurnsWorld({ lanes: fixedLanes(3), shared: true });
+    watchAsk(world.turns, askFor());
+    await world.clock.advance(5000);
+    world.told.lanes.length = 0;
+    world.state.limits = limitsWith(fixedLanes(2));
+    await world.clock.advance(1000);
+    assert.equal(world.told.lanes.filter((line) => line.startsWith('vnc read')).at(-1), 'vnc read 2 1 0');
+  });
+
   it('tell how the lanes stand once a second', async () => {
     await using world = await createTurnsWorld({ lanes: fixedLanes(1) });
     for (let i = 0; i < 50; i += 1) watchAsk(world.turns, askFor());
@@ -369,6 +379,18 @@ describe('turns under a reload', () => {
       'vnc read 1 1 49',
       'vnc submit 1 0 0',
     ]);
+  });
+});
+
+describe('a full line', () => {
+  it('holds up nobody for whom there is room', async () => {
+    const lanes = fixedLanes(8, { queueLength: 3, identityQueueLength: 3 });
+    await using world = await createTurnsWorld({ lanes, connections: 2 });
+    const flood = Array.from({ length: 6 }, () => watchAsk(world.turns, askFor()));
+    saturated(flood.at(-1)?.error);
+    assert.equal(watchAsk(world.turns, askFor({ identity: 'local:bob' })).sync, true);
+    assert.ok(watchAsk(world.turns, askFor({ identity: 'local:bob', waitMs: 0 })).turn);
+    saturated(watchAsk(world.turns, askFor({ identity: 'local:bob', waitMs: 0 })).error);
   });
 });
 

@@ -36,7 +36,7 @@ class FairTurns implements Turns {
   constructor(options: TurnsOptions) {
     this.#options = options;
     this.#room = new WaitingRoom(options);
-    this.#shares = new Shares({ ...options, pools: () => this.#pools(), onChange: () => this.#call() });
+    this.#shares = new Shares({ ...options, pools: () => this.#pools(), onChange: (limits) => this.#changed(limits) });
     this.#ticking = options.clock.every(BEAT_MS, () => this.#tick());
   }
 
@@ -47,7 +47,8 @@ class FairTurns implements Turns {
     const pool = queue.lanes[ask.lane];
     queue.connections = this.#options.connections?.(ask.queue) ?? Number.POSITIVE_INFINITY;
     const party = queue.parties.hold(ask.identity, ask.account ?? ask.identity);
-    if (pool.line.size > 0 || !pool.hasRoom() || !pool.suits(party)) return this.#wait(pool, ask, party, lanes);
+    // Whoever waits while there is room waits for something of its own.
+    if (!pool.hasRoom() || !pool.suits(party)) return this.#wait(pool, ask, party, lanes);
     this.#options.report.turn(ask.queue, ask.lane, 'given', 0);
     return pool.begin(pool.costs.of(ask.route), party);
   }
@@ -79,8 +80,6 @@ class FairTurns implements Turns {
     const { queue } = pool;
     try {
       const waiting = this.#room.wait(pool, ask, party, lanes);
-      // Others may wait for what this one does not need.
-      if (pool.hasRoom()) this.#room.call(queue);
       if (pool.share < pool.limit) this.#shares.hurry();
       return waiting;
     } catch (error) {
@@ -89,13 +88,18 @@ class FairTurns implements Turns {
     }
   }
 
-  #call(): void {
+  #changed(limits: boolean): void {
     for (const queue of this.#queues.values()) this.#room.call(queue);
+    if (limits) this.#tell();
   }
 
   #tick(): void {
     if (this.#options.config().lanes.mode === 'off') this.#room.release(() => FREE);
     this.#shares.beat();
+    this.#tell();
+  }
+
+  #tell(): void {
     for (const { queue, lane, limit, inFlight, line } of this.#pools()) {
       this.#options.report.lane(queue.queue, lane, limit, inFlight, line.size);
     }

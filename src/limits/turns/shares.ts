@@ -28,8 +28,8 @@ export interface SharesOptions {
   readonly replicaId: string;
   readonly replicas: () => number;
   readonly pools: () => Iterable<Pool>;
-  /** Called after shares may have grown. */
-  readonly onChange: () => void;
+  /** Called after shares may have grown; `limits` when a limit is another one. */
+  readonly onChange: (limits: boolean) => void;
 }
 
 const keyOf = (pool: Pool): string => `${pool.queue.queue} ${pool.lane}`;
@@ -179,18 +179,19 @@ export class Shares {
   }
 
   #apply(grants: ReadonlyMap<string, Grant>, counts: boolean): void {
-    let missing = false;
+    let [missing, changed] = [false, false];
     for (const pool of this.#options.pools()) {
       const grant = grants.get(keyOf(pool));
       if (grant === undefined) continue;
       const givesUp = grant.share < pool.share && pool.inFlight <= grant.share;
       if (counts) pool.demand = pool.inFlight + pool.line.size;
+      changed ||= pool.limit !== 0 && pool.limit !== grant.limit;
       pool.limit = grant.limit;
       pool.setShare(grant.share);
       pool.observe(grant.window, grant.era);
       missing ||= givesUp;
     }
-    this.#options.onChange();
+    this.#options.onChange(changed);
     for (const pool of this.#options.pools()) missing ||= pool.line.size > 0 && pool.share < pool.limit;
     if (missing) this.hurry();
   }
@@ -208,7 +209,7 @@ export class Shares {
       const part = Math.max(1, Math.floor(pool.limit / replicas));
       pool.setShare(grows ? part : Math.min(pool.share, part));
     }
-    this.#options.onChange();
+    this.#options.onChange(false);
   }
 }
 
