@@ -1,7 +1,7 @@
 import type { Passthrough } from '../auth/index.ts';
 import type { Config } from '../config/index.ts';
 import { type Clock, GatewayError } from '../kernel/index.ts';
-import { type Broker, createSlots, type Slots, tokenFromLogin } from '../tokens/index.ts';
+import { type Broker, type Slots, tokenFromLogin } from '../tokens/index.ts';
 import type { Upstream } from '../upstream/index.ts';
 import type { Decided } from './wire.ts';
 
@@ -11,28 +11,19 @@ export interface PassthroughParts {
   readonly upstream: Pick<Upstream, 'login'>;
   readonly broker: Pick<Broker, 'adopt'>;
   readonly clock: Clock;
+  /** Slots of each queue apart from the broker's, so that guesses never hold up the logins of those who are known. */
+  readonly slotsOf: (queue: string) => Slots;
 }
 
 function isOn(config: Config, queue: string): boolean {
   return config.credentials.some(({ type, queues }) => type === 'passthrough' && (queues?.includes(queue) ?? true));
 }
 
-/** Slots of each queue apart from the broker's, so that guesses never hold up the logins of those who are known. */
-function createSlotsByQueue(limit: () => number): (queue: string) => Slots {
-  const slots = new Map<string, Slots>();
-  return (queue) => {
-    const found = slots.get(queue) ?? createSlots(limit);
-    slots.set(queue, found);
-    return found;
-  };
-}
-
 /**
  * Exchanges a vovserver user name and password once, keeps the JWT and forgets the password. The user name must be the
  * one that the account rules give that user, so that nobody signs in as somebody else's account.
  */
-export function createPassthrough({ decided, upstream, broker, clock }: PassthroughParts): Passthrough {
-  const slotsOf = createSlotsByQueue(() => decided().config.broker.loginConcurrency);
+export function createPassthrough({ decided, upstream, broker, clock, slotsOf }: PassthroughParts): Passthrough {
   return async (queue, username, password) => {
     const { config, rules } = decided();
     const settings = config.queues.find(({ name }) => name === queue);

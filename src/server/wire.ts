@@ -28,8 +28,10 @@ import {
   createBroker,
   createEnrolledPasswords,
   createEnrolments,
+  createLoginPools,
   createSources,
   type Enrolments,
+  type Slots,
   type Sources,
 } from '../tokens/index.ts';
 import { createSharedAsk, createUpstream, type UpstreamHandle } from '../upstream/index.ts';
@@ -175,16 +177,19 @@ function wireUpstream(options: WireOptions, kv: KeyValue, sealer: Sealer, replic
   const config = (): Config => decided().config;
   const { tokenKey: versionKey } = config().secrets;
   const leases = createLeases(kv, { clock, ownerId: replicaId });
-  const upstream = createUpstream({ queues: config().queues, report, clock });
+  const upstream = createUpstream({ queues: config().queues, report, clock, random, kv });
   const passwords = createEnrolledPasswords({ kv, sealer, clock, report, versionKey });
   const sources = createSources({ config: () => config().credentials, clock, report, versionKey, enrolled: passwords });
   const broker = createBroker({ config, kv, leases, sealer, upstream, sources, report, clock, random });
   const enrolments = createEnrolments({ passwords, broker, config, report, versionKey });
-  return { upstream, sources, broker, enrolments };
+  const limit = (): number => config().broker.loginConcurrency;
+  const life = (): number => config().broker.lease;
+  const guestSlots = createLoginPools('passthrough', { limit, life, leases, clock, random, report });
+  return { upstream, sources, broker, enrolments, guestSlots };
 }
 
 /** The vendor's token endpoint. */
-function wireTokenEndpoint(options: WireOptions, tokens: AccessTokens, upstream: UpstreamHandle, broker: Broker) {
+function wireTokenEndpoint(options: WireOptions, { tokens, upstream, broker, guestSlots: slotsOf }: Known) {
   const { decided, clock } = options;
   const accountOf = (identity: Identity, queue: string): string | null => {
     const decision = decided().rules.accountFor(identity, queue);
@@ -196,11 +201,15 @@ function wireTokenEndpoint(options: WireOptions, tokens: AccessTokens, upstream:
     now: clock.now,
     // A script posts the Unix user name that vovserver knows, which a rule may map the token's owner to.
     isOwner: (identity, username, queue) => username === identity.user || username === accountOf(identity, queue),
-    passthrough: createPassthrough({ decided, upstream, broker, clock }),
+    passthrough: createPassthrough({ decided, upstream, broker, clock, slotsOf }),
   });
 }
 
-type Known = Omit<Parts, 'steps' | 'pages'> & { readonly jar: CookieJar; readonly secure: boolean };
+type Known = Omit<Parts, 'steps' | 'pages'> & {
+  readonly jar: CookieJar;
+  readonly secure: boolean;
+  readonly guestSlots: (queue: string) => Slots;
+};
 
 function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): Steps {
   const { decided, report, clock } = options;
@@ -234,7 +243,7 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     collectBody: createCollectBody(() => limits().bodyBytes),
     readForm: createReadForm(jar),
     chooseAccount: createChooseAccount(() => decided().rules),
-    exchangeToken: createExchangeToken(wireTokenEndpoint(options, tokens, upstream, broker), guard),
+    exchangeToken: createExchangeToken(wireTokenEndpoint(options, parts), guard),
     servePage: createServePage(jar, config, authenticate),
     serveVendorPage: createServeVendorPage(vendorPages, jar),
     refuse,

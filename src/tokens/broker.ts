@@ -10,7 +10,7 @@ import { createFly } from './flights.ts';
 import { createHolding, type Holding } from './holding.ts';
 import { createJwtStore } from './jwt-store.ts';
 import { createJwtWatch } from './jwt-watch.ts';
-import { createSlots, type Slots } from './login-slots.ts';
+import { createLoginPools } from './login-pool.ts';
 import { createTakeTurn } from './login-turn.ts';
 import type { Broker } from './ports.ts';
 import { createRefusedPasswords } from './refused-passwords.ts';
@@ -18,18 +18,20 @@ import { createRenewal, type Renewal } from './renewal.ts';
 import { createTryPassword, createUnderLease, type TryPassword } from './try-password.ts';
 
 function createParts({ kv, sealer, ...rest }: BrokerOptions, closing: AbortSignal): BrokerParts {
-  const { clock, report, config } = rest;
-  const slots = new Map<string, Slots>();
+  const { clock, report, config, leases, random } = rest;
   return {
     ...rest,
     closing,
     store: createJwtStore({ kv, sealer, clock, report }),
     refused: createRefusedPasswords({ kv, clock, report }),
-    slotsOf(queue) {
-      const found = slots.get(queue) ?? createSlots(() => config().broker.loginConcurrency);
-      slots.set(queue, found);
-      return found;
-    },
+    slotsOf: createLoginPools('broker', {
+      limit: () => config().broker.loginConcurrency,
+      life: () => config().broker.lease,
+      leases,
+      clock,
+      random,
+      report,
+    }),
   };
 }
 

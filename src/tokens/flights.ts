@@ -64,6 +64,9 @@ function createObtain(parts: BrokerParts, holding: Holding, takeTurn: TakeTurn) 
     const stored = await holding.fromStore(state, epoch);
     const held = stored === 'away' ? arrived() : (stored ?? arrived());
     if (held !== null) return { held, found: 'store' };
+    // One of another server is worth a try; once only, since whoever asks after a rejection wants a newer one.
+    const suspect = reason === 'rejected_jwt' ? null : await holding.suspect(state, epoch);
+    if (suspect !== null) return { held: suspect, found: 'store' };
     checkBackOff(state, epoch, clock.now());
     const password = await findPassword(parts, state, reason);
     checkRefusal(state, state.refusal, password, clock);
@@ -73,6 +76,7 @@ function createObtain(parts: BrokerParts, holding: Holding, takeTurn: TakeTurn) 
       return null;
     }
     const turn = await takeTurn({ state, epoch, password, reason, arrived, signal, alone: stored === 'away' });
+    if (turn === 'news') return null;
     if (turn !== 'busy') return turn;
     const look = Math.min(LOOK_EVERY_MS, config().broker.lease / 4) * (0.5 + random() / 2);
     await awaitMessage(state, parts, look, signal);

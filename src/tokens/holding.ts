@@ -1,6 +1,6 @@
 import type { UpstreamToken } from '../upstream/index.ts';
 import { type AccountJwt, forget, type HeldJwt, isDead, supersedes, usableJwt } from './account-jwt.ts';
-import type { BrokerParts } from './broker-parts.ts';
+import { type BrokerParts, epochsOf, queueOf } from './broker-parts.ts';
 import { goodUntil, renewAt } from './jwt-life.ts';
 import type { StoredJwt } from './jwt-store.ts';
 
@@ -13,6 +13,11 @@ export interface Holding {
   hold(state: AccountJwt, jwt: Pick<HeldJwt, 'token' | 'epoch' | 'fence'>): HeldJwt;
   /** Takes over a JWT of the store that is good and newer than the one in memory; `away`: the store is silent. */
   fromStore(state: AccountJwt, epoch: string): Promise<HeldJwt | null | 'away'>;
+  /**
+   * Takes a JWT of another server of the queue into memory, as if it were of this one: which JWTs outlive a failover is not
+   * known. Null when there is none, or the one in memory is of this server.
+   */
+  suspect(state: AccountJwt, epoch: string): Promise<HeldJwt | null>;
   /** Compares memory with the store after a message or a gap: takes what is newer, puts back what was lost. */
   verify(state: AccountJwt): Promise<void>;
 }
@@ -45,6 +50,19 @@ export function createHolding(
         const stored = await store.read(state.account, epoch);
         if (stored.kind === 'away') return 'away';
         if (generation === state.generation) return stored.kind === 'jwt' ? accept(state, epoch, stored) : null;
+      }
+      return null;
+    },
+    async suspect(state, epoch) {
+      const { held, account } = state;
+      if (held?.epoch === epoch) return null;
+      if (held !== null && good(held.token) && !isDead(state, held.token)) return hold(state, { ...held, epoch });
+      const { generation } = state;
+      for (const other of epochsOf(queueOf(config(), account))) {
+        const stored = other === epoch ? null : await store.read(account, other);
+        if (generation !== state.generation) return null;
+        if (stored?.kind !== 'jwt' || !good(stored.token) || isDead(state, stored.token)) continue;
+        return hold(state, { ...stored, epoch });
       }
       return null;
     },

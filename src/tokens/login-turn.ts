@@ -1,6 +1,6 @@
 import { type Account, GatewayError } from '../kernel/index.ts';
 import type { HeldLease } from '../platform/index.ts';
-import type { LoginAnswer } from '../upstream/index.ts';
+import { type LoginAnswer, Outage } from '../upstream/index.ts';
 import { type AccountJwt, type HeldJwt, isDead, type Obtained } from './account-jwt.ts';
 import { loginLease } from './account-keys.ts';
 import { backOff } from './back-off.ts';
@@ -9,6 +9,7 @@ import { checkRefusal, refusedError } from './find-password.ts';
 import type { Holding } from './holding.ts';
 import { tokenFromLogin } from './jwt-life.ts';
 import { orMissed } from './jwt-store.ts';
+import type { Slots } from './login-slots.ts';
 import type { Password } from './ports.ts';
 
 /** One attempt to log an account in. */
@@ -25,8 +26,11 @@ export interface LoginTurn {
   readonly signal: AbortSignal;
 }
 
-/** Takes the turn; `busy` when another replica logs the account in right now. Throws GatewayError. */
-export type TakeTurn = (turn: LoginTurn) => Promise<Obtained | 'busy'>;
+/**
+ * Takes the turn; `busy` when another replica logs the account in right now, `news` when something was heard of the account
+ * before its turn came. Throws GatewayError.
+ */
+export type TakeTurn = (turn: LoginTurn) => Promise<Obtained | 'busy' | 'news'>;
 
 /** Keeps a JWT that was just bought: in the store under the fence, then in memory. */
 export async function keepJwt(
@@ -53,6 +57,8 @@ async function remember(
   answer: Exclude<LoginAnswer, { kind: 'ok' }>,
 ): Promise<GatewayError> {
   if (answer.kind === 'failed') {
+    // Nothing was tried, and the account shall not wait once a server is found.
+    if (answer.error instanceof Outage) return answer.error;
     state.failure = { ...backOff(state.failure, answer.error, clock.now(), random()), epoch };
     return answer.error;
   }
@@ -111,7 +117,25 @@ async function logIn(
     state.failure = { ...backOff(state.failure, error, clock.now(), random()), epoch: turn.epoch };
     throw error;
   }
-  return { held: await keepJwt(parts, holding, turn, token, lease), found: 'login' };
+  // The server may have changed while the account waited for its turn.
+  const from = { state, epoch: answer.epoch ?? turn.epoch };
+  return { held: await keepJwt(parts, holding, from, token, lease), found: 'login' };
+}
+
+/** A slot; null when there was a message about the account before: then another replica may have logged it in. */
+async function slotUnlessNews({ waiting }: AccountJwt, slots: Slots, signal: AbortSignal): Promise<Disposable | null> {
+  const news = new AbortController();
+  const wake = (): void => news.abort();
+  waiting.add(wake);
+  try {
+    return await slots.take(AbortSignal.any([signal, news.signal]));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (news.signal.aborted) return null;
+    throw error;
+  } finally {
+    waiting.delete(wake);
+  }
 }
 
 /** Creates the step that logs an account in: slot, then lease, then a look whether another was faster, then the login. */
@@ -121,7 +145,9 @@ export function createTakeTurn(parts: BrokerParts, holding: Holding): TakeTurn {
     const { state, epoch, password, alone } = turn;
     const { account } = state;
     // The slot comes first: a lease is never held while waiting for one, and no slot while waiting for a lease.
-    using _slot = await slotsOf(account.queue).take(turn.signal);
+    const slot = await slotUnlessNews(state, slotsOf(account.queue), turn.signal);
+    if (slot === null) return 'news';
+    using _slot = slot;
     const arrived = turn.arrived();
     if (arrived !== null) return { held: arrived, found: 'store' };
     if (alone) return await logIn(parts, holding, turn, null);

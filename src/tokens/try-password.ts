@@ -149,7 +149,7 @@ export function createTryPassword(
     await attempts.clear(account);
     await attempts.accepted(account);
     await refused.clear(account);
-    if (!isDead(state, token)) await keepJwt(parts, holding, { state, epoch }, token, lease);
+    if (!isDead(state, token)) await keepJwt(parts, holding, { state, epoch: answer.epoch ?? epoch }, token, lease);
     return { kind: 'accepted' };
   };
 

@@ -1,14 +1,19 @@
 import type { QueueConfig } from '../config/index.ts';
 import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
+import type { KeyValue } from '../platform/index.ts';
 import { Forwarder } from './forward.ts';
+import { createHints, type Hint } from './hints.ts';
 import { login } from './login.ts';
 import type { QueueAgent, Upstream } from './ports.ts';
 import { agentFor } from './queue-agent.ts';
 import { createQueueLink, type QueueLink } from './queue-link.ts';
+import { createRetryBudget, type RetryBudget } from './retry-budget.ts';
 
 /** The upstream with what only the room that wires it needs. */
 export interface UpstreamHandle extends Upstream {
+  /** Bounds all repeats of calls, so that a failing vovserver is not hit twice by everything. */
+  readonly retries: RetryBudget;
   /**
    * Takes a new configuration of the queues. A changed queue gets new pools; its connections whose key is no longer
    * accepted are cut, the others finish their answer. Throws, before anything changed, when TLS files cannot be read.
@@ -22,6 +27,10 @@ export interface UpstreamOptions {
   readonly queues: readonly QueueConfig[];
   readonly report: Report;
   readonly clock: Clock;
+  /** 0 ≤ x < 1; Math.random without it. */
+  readonly random?: () => number;
+  /** Where replicas tell each other which candidate works; without it each finds out by itself. */
+  readonly kv?: KeyValue;
 }
 
 /** Milliseconds between two looks for calls that are over their time. */
@@ -29,17 +38,21 @@ const SWEEP = 100;
 
 /** What of a queue decides about its connections; other keys change nothing here. */
 function decisive(queue: QueueConfig): string {
-  const { urls, tls, checkName, authorization, connections, timeouts } = queue;
-  return JSON.stringify([urls, tls, checkName, authorization, connections, timeouts]);
+  const { urls, tls, checkName, authorization, connections, timeouts, failover } = queue;
+  return JSON.stringify([urls, tls, checkName, authorization, connections, timeouts, failover]);
 }
 
 /** Creates the way to the vovservers. Throws when TLS files of a queue cannot be read. Dispose ends every call. */
-export function createUpstream({ queues, report, clock }: UpstreamOptions): UpstreamHandle {
+export function createUpstream(options: UpstreamOptions): UpstreamHandle {
+  const { queues, report, clock, random = Math.random, kv } = options;
   const links = new Map<string, QueueLink>();
+  const hear = (hint: Hint): void => links.get(hint.queue)?.hear(hint);
+  const hints = kv === undefined ? null : createHints({ kv, clock, report, hear });
   const ended = new Set<QueueLink>();
   // Counted, not read from the clock: a clock that jumps must end no call.
   let elapsed = 0;
-  const forwarder = new Forwarder(clock, report, () => elapsed);
+  const retries = createRetryBudget({ clock, report });
+  const forwarder = new Forwarder(clock, report, () => elapsed, retries);
 
   const linkOf = (queue: string): QueueLink => {
     const link = links.get(queue);
@@ -52,7 +65,11 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
       const link = links.get(config.name);
       return link !== undefined && decisive(link.config) === decisive(config) ? link : undefined;
     };
-    const now = next.map((config) => kept(config) ?? createQueueLink({ config, clock, report }));
+    const tell = (hint: Hint): void => hints?.tell(hint);
+    const now = next.map((config) => {
+      const origin = links.get(config.name)?.line.origin;
+      return kept(config) ?? createQueueLink({ config, clock, report, random, origin, tell });
+    });
     const before = [...links.values()];
     links.clear();
     for (const link of now) links.set(link.config.name, link);
@@ -74,12 +91,17 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
 
   updateQueues(queues);
   return {
+    retries,
     forward: (call, credential, response) =>
       forwarder.carry(() => linkOf(call.queue), call, credential, response, call.head),
     ask: (call, credential, maxBytes) => forwarder.ask(() => linkOf(call.queue), call, credential, maxBytes),
+    admit(call) {
+      const link = linkOf(call.queue);
+      return link.steady ? undefined : link.admit(call);
+    },
     async login(queue, account, password, signal) {
       try {
-        return await login(linkOf(queue), clock, account, password, signal);
+        return await login(() => linkOf(queue), clock, { account, password, signal });
       } catch (error) {
         if (error instanceof GatewayError) return { kind: 'failed', error };
         throw error;
@@ -92,6 +114,7 @@ export function createUpstream({ queues, report, clock }: UpstreamOptions): Upst
     agentFor: async (queue) => await agentFor(linkOf(queue)),
     async [Symbol.asyncDispose]() {
       sweep[Symbol.dispose]();
+      await hints?.[Symbol.asyncDispose]();
       for (const link of [...links.values(), ...ended]) {
         link.retire(null);
         for (const exchange of link.running.all()) exchange.handleEvent();

@@ -105,6 +105,10 @@ export function failureToError(failure: SendFailure, method: string): GatewayErr
   if (failure.kind === 'timeout' || failure.kind === 'aborted') {
     return new GatewayError('GW_UPSTREAM_TIMEOUT', 'vovserver did not answer within the time limit.', { internal });
   }
+  if (failure.kind === 'reset' && !failure.answerBegun) {
+    const detail = 'vovserver closed the connection without an answer.';
+    return new GatewayError('GW_UPSTREAM_DOWN', detail, { internal, retryAfter: RETRY_AFTER_DOWN });
+  }
   const detail = failure.answerBegun
     ? 'The answer of vovserver was no valid HTTP or ended early.'
     : 'vovserver closed the connection without an answer.';

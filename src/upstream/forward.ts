@@ -6,6 +6,7 @@ import type { Line } from './line.ts';
 import { type Asker, unusableJwt } from './name-gate.ts';
 import type { Credential, ForwardResult, UpstreamCall, UpstreamToken, WholeAnswer } from './ports.ts';
 import type { QueueLink } from './queue-link.ts';
+import { type RetryBudget, retriesSpent } from './retry-budget.ts';
 import { AnswerTooLong, Collector, type Sink } from './sink.ts';
 
 /** A call on its way, over all its attempts. */
@@ -23,7 +24,8 @@ class Trip implements Asker {
   /** Failed attempts that may be repeated. */
   repeats = 0;
   resent = false;
-  readonly tried = new Set<string>();
+  /** Attempts that met no server. */
+  moves = 0;
 
   constructor(
     call: UpstreamCall,
@@ -60,33 +62,57 @@ class Trip implements Asker {
 /** Attempts in which nothing was sent are repeated this often, beside one per candidate. */
 const MAX_REPEATS = 3;
 
-/** True when a call that may have been received may still go again: only a read, once, on a connection gone stale. */
+/** True when a call that may have been received may still go again: only a read, once, before any answer. */
 function mayResend(failure: PossiblySent, trip: Trip): boolean {
   const { method, body } = trip.call;
-  const stale = failure.kind === 'reset' && failure.reused && !failure.answerBegun;
-  return stale && !trip.resent && isSafe(method) && body.kind !== 'stream';
+  return failure.kind === 'reset' && !failure.answerBegun && !trip.resent && isSafe(method) && body.kind !== 'stream';
 }
 
 /** Decides after a failed attempt: returns when it may be repeated, throws the caller's error otherwise. */
-function afterFailure(failure: SendFailure, trip: Trip, link: QueueLink, line: Line): void {
+async function afterFailure(failure: SendFailure, trip: Trip, link: QueueLink, line: Line): Promise<void> {
+  const error = failureToError(failure, trip.call.method);
   if (failure.sent === 'possibly_sent') {
-    if (!mayResend(failure, trip)) throw failureToError(failure, trip.call.method);
-    trip.resent = true;
+    await afterLoss(failure, trip, link, line, error);
     return;
   }
   if (failure.kind === 'connect') {
-    nextCandidate(trip, link, line, failureToError(failure, trip.call.method));
+    await nextServer(trip, link, error);
     return;
   }
   const repeatable = failure.kind === 'untrusted' || failure.kind === 'reset';
-  if (!repeatable || trip.repeats >= MAX_REPEATS) throw failureToError(failure, trip.call.method);
+  if (!repeatable || trip.repeats >= MAX_REPEATS) throw error;
   trip.repeats += 1;
 }
 
-function nextCandidate(trip: Trip, link: QueueLink, line: Line, error: GatewayError): void {
-  trip.tried.add(line.origin);
-  link.advance(line);
-  if (trip.tried.has(link.line.origin)) throw error;
+/** What may have been received is lost: a read may go again on a stale connection's successor, or to the next server. */
+async function afterLoss(
+  failure: PossiblySent,
+  trip: Trip,
+  link: QueueLink,
+  line: Line,
+  error: GatewayError,
+): Promise<void> {
+  const again = mayResend(failure, trip);
+  if (!(again && failure.reused)) {
+    const gone = failure.kind === 'reset' && isGone(link, line);
+    if (!isSafe(trip.call.method) || !(await gone)) throw error;
+    await link.admit(null);
+    if (!again) throw link.downError();
+  }
+  trip.resent = true;
+}
+
+/** Whether a server that dropped a call is away altogether: asked by one handshake for all who want to know. */
+async function isGone(link: QueueLink, line: Line): Promise<boolean> {
+  if (link.steady && link.line === line) await line.probe();
+  return !link.steady || link.line !== line;
+}
+
+/** Returns when there may be a server after this attempt met none. */
+async function nextServer(trip: Trip, link: QueueLink, error: GatewayError): Promise<void> {
+  trip.moves += 1;
+  await link.admit(null);
+  if (trip.moves > link.config.urls.length) throw error;
 }
 
 function afterUnauthorized(trip: Trip): Promise<UpstreamToken> {
@@ -113,10 +139,12 @@ export class Forwarder {
   readonly #clock: Clock;
   readonly #report: Report;
   readonly #elapsed: () => number;
+  readonly #retries: RetryBudget;
 
   /** `elapsed` counts milliseconds since some moment and never jumps. */
-  constructor(clock: Clock, report: Report, elapsed: () => number) {
+  constructor(clock: Clock, report: Report, elapsed: () => number, retries: RetryBudget) {
     this.#elapsed = elapsed;
+    this.#retries = retries;
     this.#clock = clock;
     this.#report = report;
   }
@@ -137,8 +165,10 @@ export class Forwarder {
     const token = got instanceof Promise ? await got : got;
     const trip = new Trip(call, credential, sink, head, token, this.#clock.now(), this.#elapsed());
     trip.epoch = epoch;
+    this.#retries.called(call.queue);
     for (;;) {
       const link = linkOf();
+      if (!link.steady) await link.admit(null);
       const { line } = link;
       if (link.epoch !== trip.epoch) await trip.changeEpoch(link.epoch);
       if (!line.ready && !(await this.#admit(link, line, trip))) continue;
@@ -152,7 +182,10 @@ export class Forwarder {
       }
       if (outcome.kind === 'refused') throw outcome.error;
       if (outcome.kind === 'unauthorized') await afterUnauthorized(trip);
-      else afterFailure(outcome.failure, trip, link, line);
+      else {
+        await afterFailure(outcome.failure, trip, link, line);
+        this.#spend(outcome.failure, call);
+      }
     }
   }
 
@@ -169,6 +202,8 @@ export class Forwarder {
     if (collector.tooLong && isSafe(call.method)) throw new AnswerTooLong(maxBytes);
     const kind = collector.tooLong ? 'invalid' : collector.broken;
     if (kind === null) return collector.answer(seconds, renewed);
+    const link = linkOf();
+    if (kind === 'reset' && isSafe(call.method) && (await isGone(link, link.line))) throw link.downError();
     const reason = collector.tooLong ? `the answer exceeds ${maxBytes} bytes` : 'the answer broke off';
     throw failureToError({ sent: 'possibly_sent', kind, reason, answerBegun: true, reused: false }, call.method);
   }
@@ -179,11 +214,17 @@ export class Forwarder {
       await line.admit(trip);
       return true;
     } catch (error) {
-      const down = error instanceof GatewayError && error.code === 'GW_UPSTREAM_DOWN' && line.state === 'down';
-      if (!down) throw error;
-      nextCandidate(trip, link, line, error);
+      // The line itself began the search when it is the server that failed.
+      if (link.line === line && link.steady) throw error;
+      if (!(error instanceof GatewayError)) throw error;
+      await nextServer(trip, link, error);
       return false;
     }
+  }
+
+  /** What vovserver may have received goes again only while the budget of its queue lasts. */
+  #spend(failure: SendFailure, { queue }: UpstreamCall): void {
+    if (failure.sent === 'possibly_sent' && !this.#retries.take(queue)) throw retriesSpent(failure.reason);
   }
 
   #secondsSince(then: number): number {

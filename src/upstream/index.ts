@@ -2,6 +2,7 @@
 export { type CarrierOptions, createCarrier } from './carrier.ts';
 export { createUpstream, type UpstreamHandle, type UpstreamOptions } from './create-upstream.ts';
 export { type InspectedServer, type InspectOptions, inspectServer } from './inspect-server.ts';
+export { Outage } from './outage.ts';
 export type {
   CallBody,
   CallerGone,

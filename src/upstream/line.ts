@@ -4,12 +4,13 @@ import type { QueueConfig } from '../config/index.ts';
 import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { UpstreamFailure } from './failure.ts';
-import { type Asker, createNameGate, isDue, type NameGate } from './name-gate.ts';
+import { type Asker, createNameGate, isDue, type NameGate, type NameToken, type NameTrouble } from './name-gate.ts';
 import { type Opened, openSocket } from './open-socket.ts';
 import { createPool, type Pool } from './pool.ts';
-import type { QueueStatus, UpstreamToken } from './ports.ts';
+import type { LoginAnswer, QueueStatus, UpstreamToken } from './ports.ts';
 import { judgeName, NAME_PATH } from './queue-name.ts';
 import { callOnce, type Opener, type SmallAnswer } from './small-call.ts';
+import type { Strangers } from './strangers.ts';
 import { levelOf, type SeenCertificate, type TlsPolicy } from './tls-policy.ts';
 
 export interface LineOptions {
@@ -20,9 +21,18 @@ export interface LineOptions {
   readonly client: Client.Options;
   readonly clock: Clock;
   readonly report: Report;
+  /** Set when the queue has several candidates. */
+  readonly strangers: Strangers | null;
   /** The number of open connections changed. */
   counted(): void;
+  /** The server cannot be used, for this reason. */
+  trouble(why: LineTrouble): void;
+  /** The line became ready. */
+  ready(): void;
 }
+
+/** Why a server cannot be used: not reachable, refused by the TLS policy, or as the name gate says. */
+export type LineTrouble = 'connect' | 'tls' | NameTrouble;
 
 type OpenDone = Parameters<Opener>[0];
 
@@ -69,12 +79,14 @@ export class Line {
       name: queue.name,
       check: queue.checkName,
       clock,
+      strangers: options.strangers,
       ask: (token) => this.#askName(token),
       changed: () => this.#settle(),
       refused: (error) => {
         const fields = { event: 'wrong_queue', queue: queue.name, host: url.host, reason: error.detail };
         report.log.error(fields, 'the server is not the configured queue and is not used');
       },
+      trouble: options.trouble,
     });
     this.#settle();
     if (policy.verify === 'http') this.#tellCertificate();
@@ -106,6 +118,21 @@ export class Line {
   async admitPassword(): Promise<void> {
     await this.#admitTls();
     this.#name.throwIfWrong();
+  }
+
+  /** Posts the password of an account; to a server that is not known yet one at a time. Throws GatewayError. */
+  introduce(account: string, post: () => Promise<LoginAnswer>): Promise<LoginAnswer> {
+    return this.#name.introduce(account, post);
+  }
+
+  /**
+   * Whether calls may go there, as far as can be told without any credential: one handshake, and among several candidates
+   * the question for the name. Never rejects.
+   */
+  async look(): Promise<boolean> {
+    await this.probe();
+    if (this.#refusal !== null || this.#down !== null) return false;
+    return this.#options.strangers === null || (await this.#name.look());
   }
 
   /**
@@ -158,6 +185,7 @@ export class Line {
 
   #settle(): void {
     this.ready = this.#name.open && this.#refusal === null;
+    if (this.ready && this.#met) this.#options.ready();
   }
 
   #openPooled(done: OpenDone): void {
@@ -170,17 +198,18 @@ export class Line {
     });
   }
 
-  #askName(token: UpstreamToken): Promise<SmallAnswer> {
+  #askName(token: NameToken | null): Promise<SmallAnswer> {
     const { queue, client, clock } = this.#options;
     const separator = queue.authorization === 'colon' ? ':' : ' ';
-    const authorization = `${token.tokenType}${separator}${token.accessToken.reveal()}`;
+    const credential =
+      token === null ? [] : ['authorization', `${token.tokenType}${separator}${token.accessToken.reveal()}`];
     return callOnce({
       origin: this.origin,
       open: (done) => this.openAside(done),
       client,
       method: 'GET',
       path: NAME_PATH,
-      headers: ['accept', 'application/json', 'authorization', authorization],
+      headers: ['accept', 'application/json', ...credential],
       body: null,
       timeout: queue.timeouts.headers,
       clock,
@@ -203,6 +232,7 @@ export class Line {
     this.#refusal = { reason, at: clock.now() };
     this.#settle();
     this.pool.cut(() => true, new UpstreamFailure('tls', reason));
+    this.#options.trouble('tls');
   }
 
   #wentDown(reason: string): void {
@@ -213,6 +243,7 @@ export class Line {
     }
     this.#down = reason;
     this.#name.close(true);
+    this.#options.trouble('connect');
   }
 
   #accepted(opened: Opened): void {

@@ -1,5 +1,6 @@
 import { type Clock, GatewayError, Secret, toGatewayError } from '../kernel/index.ts';
 import { failureToError } from './failure.ts';
+import type { Line } from './line.ts';
 import type { LoginAnswer } from './ports.ts';
 import type { QueueLink } from './queue-link.ts';
 import { callOnce, describeNonJson, jsonObject, type SmallAnswer } from './small-call.ts';
@@ -44,35 +45,56 @@ export function judgeLogin(answer: SmallAnswer): LoginAnswer {
   return { kind: 'ok', tokenType, accessToken: new Secret(accessToken), expiresIn: life };
 }
 
+/** One post of a password; null when nothing left because no server was met. */
+async function post(
+  { config, client }: QueueLink,
+  line: Line,
+  clock: Clock,
+  { account, password, signal }: Who,
+): Promise<SmallAnswer> {
+  return await callOnce({
+    origin: line.origin,
+    open: (done) => line.openAside(done),
+    client,
+    method: 'POST',
+    path: TOKEN_PATH,
+    headers: ['accept', 'application/json', 'content-type', 'application/x-www-form-urlencoded'],
+    body: Buffer.from(new URLSearchParams({ username: account, password: password.reveal() }).toString()),
+    timeout: config.timeouts.login,
+    clock,
+    signal,
+  });
+}
+
+interface Who {
+  readonly account: string;
+  readonly password: Secret;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * Posts user name and password, form-encoded, on a connection of its own under the queue's TLS policy; the password
- * never goes to a server that failed it. The queue's name cannot be asked before, because that needs a token: it is
- * asked right after, before the first call. Never throws and never logs the password.
+ * never goes to a server that failed it or gave another name. A server that has not told its name yet gets one password
+ * at a time, and is asked with the JWT that it gave. Never throws and never logs the password.
  */
-export async function login(
-  link: QueueLink,
-  clock: Clock,
-  account: string,
-  password: Secret,
-  signal?: AbortSignal,
-): Promise<LoginAnswer> {
-  const { config, line, client } = link;
+export async function login(linkOf: () => QueueLink, clock: Clock, who: Who): Promise<LoginAnswer> {
   try {
-    await line.admitPassword();
-    const answer = await callOnce({
-      origin: line.origin,
-      open: (done) => line.openAside(done),
-      client,
-      method: 'POST',
-      path: TOKEN_PATH,
-      headers: ['accept', 'application/json', 'content-type', 'application/x-www-form-urlencoded'],
-      body: Buffer.from(new URLSearchParams({ username: account, password: password.reveal() }).toString()),
-      timeout: config.timeouts.login,
-      clock,
-      signal,
-    });
-    if (answer.kind === 'failed' && answer.failure.kind === 'connect') link.advance(line);
-    return judgeLogin(answer);
+    for (let moves = 0; ; moves += 1) {
+      const link = linkOf();
+      if (!link.steady) await link.admit(null);
+      const { line, epoch } = link;
+      await line.admitPassword();
+      let unsent = false;
+      const answer = await line.introduce(who.account, async () => {
+        const got = await post(link, line, clock, who);
+        unsent = got.kind === 'failed' && got.failure.sent === 'not_sent' && got.failure.kind === 'connect';
+        return judgeLogin(got);
+      });
+      if (answer.kind === 'ok') return { ...answer, epoch };
+      const lost = unsent || (answer.kind === 'failed' && (!link.steady || link.line !== line));
+      if (!lost || moves >= link.config.urls.length) return answer;
+      await link.admit(null);
+    }
   } catch (error) {
     return { kind: 'failed', error: toGatewayError(error) };
   }

@@ -1,7 +1,8 @@
 import { type Clock, GatewayError } from '../kernel/index.ts';
-import type { UpstreamToken } from './ports.ts';
-import { judgeName } from './queue-name.ts';
+import type { LoginAnswer, UpstreamToken } from './ports.ts';
+import { judgeName, type NameVerdict } from './queue-name.ts';
 import type { SmallAnswer } from './small-call.ts';
+import type { Strangers } from './strangers.ts';
 
 /** Whoever asks a server for its name: the caller's own JWT, renewed once when vovserver rejects it. */
 export interface Asker {
@@ -9,6 +10,9 @@ export interface Asker {
   /** Throws GatewayError when there is no other JWT. */
   renew(): Promise<UpstreamToken>;
 }
+
+/** What the question is asked with. */
+export type NameToken = Pick<UpstreamToken, 'tokenType' | 'accessToken'>;
 
 /** Knows whether the server told the right queue name. */
 export interface NameGate {
@@ -24,19 +28,32 @@ export interface NameGate {
   throwIfWrong(): void;
   /** Asks unless the gate is open; callers that come meanwhile wait for the same answer. Throws GatewayError. */
   admit(asker: Asker): Promise<void>;
+  /** Asks without any credential. False when the server is another one or not well; true when it wants to know who asks. */
+  look(): Promise<boolean>;
+  /**
+   * Logs an account in. While the server is not known, one at a time does, and the JWT that it bought asks for the name:
+   * no second password goes to a server that is another queue. Throws GatewayError.
+   */
+  introduce(account: string, post: () => Promise<LoginAnswer>): Promise<LoginAnswer>;
 }
+
+/** Why the server cannot be used. */
+export type NameTrouble = 'wrong' | 'unwell' | 'unproven';
 
 export interface NameGateOptions {
   readonly name: string;
   /** False: every server is trusted. */
   readonly check: boolean;
   readonly clock: Clock;
+  /** Set when the queue has several candidates, so that this one may be another queue. */
+  readonly strangers: Strangers | null;
   /** Asks the server with this JWT. */
-  ask(token: UpstreamToken): Promise<SmallAnswer>;
+  ask(token: NameToken | null): Promise<SmallAnswer>;
   /** The gate opened or closed. */
   changed(): void;
   /** The server is another queue, or no vovserver. */
   refused(error: GatewayError): void;
+  trouble(why: NameTrouble): void;
 }
 
 /** Milliseconds between two questions to a server that gave another name. */
@@ -48,11 +65,14 @@ export function isDue(clock: Clock, at: number, ms: number): boolean {
   return gone < 0 || gone >= ms;
 }
 
+const failed = (error: GatewayError): LoginAnswer => ({ kind: 'failed', error });
+
 class AskingGate implements NameGate {
   readonly #options: NameGateOptions;
   readonly #known = new Set<string>();
   #wrong: { readonly error: GatewayError; readonly at: number } | null = null;
   #asking: Promise<void> | null = null;
+  #introducing: Promise<unknown> | null = null;
   open: boolean;
 
   constructor(options: NameGateOptions) {
@@ -91,38 +111,100 @@ class AskingGate implements NameGate {
     }
   }
 
+  async look(): Promise<boolean> {
+    if (this.open) return true;
+    return this.#judge(await this.#options.ask(null)).kind !== 'refused';
+  }
+
+  async introduce(account: string, post: () => Promise<LoginAnswer>): Promise<LoginAnswer> {
+    while (!this.open) {
+      this.throwIfWrong();
+      if (this.#introducing !== null) {
+        await this.#introducing.catch(() => undefined);
+        continue;
+      }
+      const introduction = this.#introduceOnce(account, post).finally(() => {
+        this.#introducing = null;
+      });
+      this.#introducing = introduction;
+      return await introduction;
+    }
+    return await post();
+  }
+
   throwIfWrong(): void {
     if (this.#wrong !== null && !isDue(this.#options.clock, this.#wrong.at, RECHECK)) throw this.#wrong.error;
   }
 
+  async #introduceOnce(account: string, post: () => Promise<LoginAnswer>): Promise<LoginAnswer> {
+    const { strangers, trouble, ask } = this.#options;
+    if (strangers?.hasRejected(account) === true) throw keptFrom();
+    const answer = await post();
+    if (answer.kind === 'rejected' && strangers !== null && !this.open) {
+      // A server that may be another queue is no judge of passwords.
+      if (strangers.rejected(account)) trouble('unproven');
+      return failed(keptFrom());
+    }
+    if (answer.kind !== 'ok' || this.open) return answer;
+    const verdict = this.#judge(await ask(answer));
+    return verdict.kind === 'refused' && verdict.hold ? failed(verdict.error) : answer;
+  }
+
+  /** Draws the consequences of an answer. */
+  #judge(answer: SmallAnswer): NameVerdict {
+    const { name, clock, strangers, changed, refused, trouble } = this.#options;
+    const verdict = judgeName(name, answer);
+    if (verdict.kind === 'confirmed') {
+      if (answer.kind === 'answer' && answer.pin !== null) this.#known.add(answer.pin);
+      this.#wrong = null;
+      this.open = true;
+      strangers?.known();
+      changed();
+    } else if (verdict.kind === 'refused') {
+      if (verdict.hold) {
+        this.#wrong = { error: verdict.error, at: clock.now() };
+        refused(verdict.error);
+      }
+      trouble(verdict.hold ? 'wrong' : 'unwell');
+    }
+    return verdict;
+  }
+
   async #askOnce(asker: Asker): Promise<void> {
-    const { name, clock, ask, changed, refused } = this.#options;
+    const { ask } = this.#options;
     let token = asker.token;
     for (let tries = 0; tries < 2; tries += 1) {
-      const answer = await ask(token);
-      const verdict = judgeName(name, answer);
-      if (verdict.kind === 'confirmed') {
-        if (answer.kind === 'answer' && answer.pin !== null) this.#known.add(answer.pin);
-        this.#wrong = null;
-        this.open = true;
-        return changed();
-      }
-      if (verdict.kind === 'refused') {
-        if (verdict.hold) {
-          this.#wrong = { error: verdict.error, at: clock.now() };
-          refused(verdict.error);
-        }
-        throw verdict.error;
-      }
-      if (tries === 0) token = await asker.renew();
+      const verdict = this.#judge(await ask(token));
+      if (verdict.kind === 'confirmed') return;
+      if (verdict.kind === 'refused') throw verdict.error;
+      if (tries > 0) break;
+      token = await this.#renewed(asker);
+      // The login that renewed it has asked, too.
+      if (this.open) return;
+      this.throwIfWrong();
     }
     throw unusableJwt();
+  }
+
+  async #renewed(asker: Asker): Promise<UpstreamToken> {
+    try {
+      return await asker.renew();
+    } catch (error) {
+      if (!this.open && this.#options.strangers?.refused() === true) this.#options.trouble('unproven');
+      throw error;
+    }
   }
 }
 
 /** Creates the gate; closed at first when names are checked. */
 export function createNameGate(options: NameGateOptions): NameGate {
   return new AskingGate(options);
+}
+
+function keptFrom(): GatewayError {
+  const detail =
+    'The server has not told its queue name yet and does not know this account; its password is kept from it.';
+  return new GatewayError('GW_UPSTREAM_DOWN', detail, { retryAfter: 5 });
 }
 
 /** The answer to a caller whose JWT vovserver rejected twice: never vovserver's own 401, which would blame his token. */

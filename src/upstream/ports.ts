@@ -117,7 +117,14 @@ export interface ForwardResult {
 
 /** Answer of vovserver's token endpoint. */
 export type LoginAnswer =
-  | { readonly kind: 'ok'; readonly tokenType: string; readonly accessToken: Secret; readonly expiresIn: number | null }
+  | {
+      readonly kind: 'ok';
+      readonly tokenType: string;
+      readonly accessToken: Secret;
+      readonly expiresIn: number | null;
+      /** The server that gave it, as `Upstream.epoch` names it; it may have changed meanwhile. */
+      readonly epoch?: string;
+    }
   | { readonly kind: 'rejected'; readonly status: number }
   /** Anything else: unreachable, 5xx, nonsense. `error` is what a caller may be told. */
   | { readonly kind: 'failed'; readonly error: import('../kernel/index.ts').GatewayError };
@@ -155,6 +162,11 @@ export interface Upstream extends AsyncDisposable {
    * answer, and what `forward` throws.
    */
   ask(call: UpstreamCall, credential: Credential, maxBytes: number): Promise<WholeAnswer>;
+  /**
+   * Throws GW_UPSTREAM_DOWN while no server of the queue can be used; a safe call waits for one as long as its caller wants.
+   * Undefined at once otherwise. For whoever must not take a turn in vain; the others do it by themselves.
+   */
+  admit(call: UpstreamCall): Promise<void> | undefined;
   /** Posts user name and password to the token endpoint. Never throws. */
   login(queue: string, account: string, password: Secret, signal?: AbortSignal): Promise<LoginAnswer>;
   /** Names the server that JWTs of this queue belong to; changes with host or port. Part of the JWT cache key. */

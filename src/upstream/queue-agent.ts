@@ -63,6 +63,7 @@ const agents = new WeakMap<object, QueueAgent>();
  * the server failed its policy or is known to be another queue.
  */
 export async function agentFor(link: QueueLink): Promise<QueueAgent> {
+  if (!link.steady) await link.admit(null);
   const { line, config } = link;
   await line.admitPassword();
   const known = agents.get(line);
@@ -70,7 +71,6 @@ export async function agentFor(link: QueueLink): Promise<QueueAgent> {
   const connect: Connect = (done) =>
     line.openAside((error, opened) => {
       if (opened !== null) return done(null, opened.socket);
-      if (error?.kind === 'connect') link.advance(line);
       // The type has no place for “no socket”; with an error Node does not look at it.
       done(error ?? new UpstreamFailure('connect', 'no connection'), undefined as unknown as Duplex);
     });

@@ -6,10 +6,19 @@ import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { createTlsMaterial, type TlsMaterial } from '../platform/index.ts';
 import type { Exchange } from './exchange.ts';
-import { createLine, type Line } from './line.ts';
-import type { QueueStatus } from './ports.ts';
+import { isSafe } from './failure.ts';
+import type { Hint } from './hints.ts';
+import { createLine, type Line, type LineTrouble } from './line.ts';
+import { Outage, secondsLeft } from './outage.ts';
+import type { QueueStatus, UpstreamCall } from './ports.ts';
 import { Running } from './running.ts';
+import { createSearch, type Search } from './search.ts';
+import { createStrangers } from './strangers.ts';
 import { levelOf, needsPin, policyOf } from './tls-policy.ts';
+import { createWaiters } from './waiters.ts';
+
+/** What of a call decides whether it waits for a server. */
+export type Patience = Pick<UpstreamCall, 'method' | 'signal' | 'waitMs'>;
 
 /** Everything that reaches one queue: its candidates in order, of which one is in use. */
 export interface QueueLink {
@@ -22,10 +31,19 @@ export interface QueueLink {
   readonly running: Running<Exchange>;
   /** Undici's options for a connection to this queue. */
   readonly client: Client.Options;
-  /** Takes the next candidate after `failed` could not be reached; it stays in use from then on. */
-  advance(failed: Line): void;
+  /** False while another server is searched for: then `admit` comes before everything else. */
+  readonly steady: boolean;
+  /**
+   * Returns when there is a server to try. Waits for the first round of a search, and a safe call that wants to wait for
+   * more. Throws the error of the outage.
+   */
+  admit(patience: Patience | null): Promise<void>;
+  /** What a caller is told while no server can be used. */
+  downError(): GatewayError;
   /** See `Upstream.switchTo`. */
   switchTo(url: string | null): Promise<{ readonly origin: string }>;
+  /** What another replica says of a candidate. */
+  hear(hint: Hint): void;
   status(): QueueStatus;
   /** Ends the link; connections whose key the next configuration refuses are cut, others finish their answer. */
   retire(next: QueueConfig | null): void;
@@ -35,7 +53,17 @@ export interface LinkOptions {
   readonly config: QueueConfig;
   readonly clock: Clock;
   readonly report: Report;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  /** Origin of the candidate to begin with; the first without it. */
+  readonly origin?: string | undefined;
+  /** Tells the other replicas. */
+  tell(hint: Hint): void;
 }
+
+/** Milliseconds for which a candidate is left alone that is another queue, or that turned several accounts away. */
+const WRONG_PAUSE = 300_000;
+const UNPROVEN_PAUSE = 20_000;
 
 const clientOptions = ({ timeouts, connections }: QueueConfig): Client.Options => ({
   headersTimeout: Math.ceil(timeouts.headers),
@@ -58,16 +86,38 @@ class CandidateLink implements QueueLink {
   epoch: string;
   readonly #options: LinkOptions;
   readonly #urls: readonly URL[];
+  readonly #strangers;
   readonly #material: TlsMaterial;
   readonly #lines = new Set<Line>();
+  readonly #search: Search;
+  /** Lines to candidates that are not in use, while they are looked at. */
+  readonly #standby = new Map<number, Line>();
+  /** Why each candidate could not be used when it was last tried. */
+  readonly #why = new Map<number, { readonly kind: LineTrouble; readonly reason: string }>();
+  readonly #waiters;
   #active = 0;
+  /** Since when no server was known to work; null while one is. */
+  #since: number | null = null;
+  /** A whole round found no server. */
+  #down = false;
 
   constructor(options: LinkOptions) {
-    const { config, clock, report } = options;
+    const { config, clock, report, random } = options;
     this.#options = options;
     this.config = config;
     this.client = clientOptions(config);
     this.#urls = config.urls.map((url) => new URL(url));
+    this.#strangers = this.#urls.map(() => (this.#urls.length > 1 ? createStrangers() : null));
+    this.#waiters = createWaiters(clock);
+    this.#search = createSearch({
+      candidates: this.#urls.length,
+      probe: config.failover.probe,
+      clock,
+      random,
+      look: (at) => this.#look(at),
+      found: (at) => this.#found(at),
+      missed: () => this.#missed(),
+    });
     this.#material = createTlsMaterial(config.tls, {
       clock,
       onError: (error) => {
@@ -76,48 +126,73 @@ class CandidateLink implements QueueLink {
       },
     });
     this.#material.onChange(() => this.#renewLine());
-    this.line = this.#open();
+    this.#active = Math.max(
+      0,
+      this.#urls.findIndex(({ origin }) => origin === options.origin),
+    );
+    this.line = this.#open(this.#active);
     this.epoch = epochOf(this.line.origin);
   }
 
-  advance(failed: Line): void {
-    if (failed !== this.line || this.#urls.length < 2) return;
-    this.#active = (this.#active + 1) % this.#urls.length;
-    const { report, config } = this.#options;
-    this.line = this.#open();
-    this.epoch = epochOf(this.line.origin);
-    this.#end(failed);
-    const fields = { event: 'upstream_candidate', queue: config.name, host: this.line.origin };
-    report.log.warn(fields, 'the next candidate URL of the queue is used');
+  get steady(): boolean {
+    return this.#search.round === null;
+  }
+
+  async admit(patience: Patience | null): Promise<void> {
+    if (!this.#down) await this.#search.round;
+    if (this.steady) return;
+    const { method = '', signal, waitMs = 0 } = patience ?? {};
+    if (signal !== undefined && isSafe(method) && (await this.#waiters.wait(waitMs, signal))) return;
+    throw this.downError();
+  }
+
+  downError(): GatewayError {
+    const { clock, random, config } = this.#options;
+    const reasons = [...this.#why.values()];
+    if (this.#why.size === this.#urls.length && reasons.every(({ kind }) => kind === 'tls')) {
+      const detail = 'Every server of this queue failed its TLS policy; nothing was sent.';
+      return new GatewayError('GW_UPSTREAM_TLS', detail, { retryAfter: 5 });
+    }
+    const now = clock.now();
+    const span = { since: this.#since ?? now, expected: config.failover.expected };
+    const internal = this.#urls
+      .map(({ origin }, at) => {
+        const { kind, reason } = this.#why.get(at) ?? { kind: 'not tried', reason: '' };
+        return `${origin}: ${reason === '' ? kind : reason}`;
+      })
+      .join('; ');
+    const detail = 'No server of this queue can be reached: it is away or fails over. Nothing was executed.';
+    return new Outage(detail, secondsLeft(span, now, random()), internal);
   }
 
   async switchTo(url: string | null): Promise<{ readonly origin: string }> {
+    const { config } = this;
     const origins = this.#urls.map(({ origin }) => origin);
-    const listed = `The candidates of ${this.config.name} are ${origins.join(', ')}.`;
-    const wanted = url === null ? null : (URL.parse(url)?.origin ?? url);
-    if (wanted !== null && !origins.includes(wanted)) {
-      throw new GatewayError('GW_NOT_FOUND', `This URL is no candidate of the queue. ${listed}`);
-    }
-    const others = this.#urls.map((_url, at) => (this.#active + 1 + at) % this.#urls.length).slice(0, -1);
-    const tries = wanted === null ? others : [origins.indexOf(wanted)];
-    const reasons: string[] = [];
-    for (const at of tries) {
-      if (at === this.#active) return { origin: this.line.origin };
-      const line = this.#open(at);
-      await line.probe();
-      if (line.state === 'up') {
-        const old = this.line;
-        this.#active = at;
-        this.line = line;
-        this.epoch = epochOf(line.origin);
-        this.#end(old);
-        return { origin: line.origin };
+    const listed = `The candidates of queue ${config.name} are ${origins.join(', ')}.`;
+    const wanted = url === null ? null : origins.indexOf(URL.parse(url)?.origin ?? '');
+    if (wanted === -1) throw new GatewayError('GW_NOT_FOUND', `This URL is no candidate. ${listed}`);
+    if (wanted === this.#active && this.steady) return { origin: this.line.origin };
+    const refusals: string[] = [];
+    for (const at of wanted === null ? this.#order().slice(1) : [wanted]) {
+      const line = at === this.#active ? this.line : this.#lineTo(at);
+      if (await line.look()) {
+        this.#search.end();
+        this.#found(at);
+        return { origin: this.line.origin };
       }
-      reasons.push(`${line.origin}: ${line.detail}`);
-      this.#end(line);
+      refusals.push(`${line.origin}: ${line.detail === '' ? 'it is not well' : line.detail}`);
+      if (this.steady) this.#endStandby();
     }
-    const detail = `No other candidate can be used. ${reasons.join('; ')}${reasons.length === 0 ? listed : ''}`;
-    throw new GatewayError('GW_UPSTREAM_DOWN', detail, { retryAfter: 5 });
+    const why = refusals.length === 0 ? 'There is no other candidate.' : `Refused: ${refusals.join('; ')}.`;
+    throw new GatewayError('GW_UPSTREAM_DOWN', `${why} ${listed} Nothing was changed.`, { retryAfter: 5 });
+  }
+
+  hear({ kind, origin }: Hint): void {
+    const at = this.#urls.findIndex((url) => url.origin === origin);
+    if (at < 0) return;
+    if (kind === 'works') this.#search.hint(at);
+    else if (at !== this.#active) this.#search.putOff(at, WRONG_PAUSE);
+    else if (!this.line.ready) this.#trouble(this.line, 'wrong');
   }
 
   status(): QueueStatus {
@@ -134,19 +209,93 @@ class CandidateLink implements QueueLink {
 
   retire(next: QueueConfig | null): void {
     this.#material[Symbol.dispose]();
+    this.#search.end();
+    this.#waiters.wake();
     const policy = next === null ? null : policyOf(next, new URL(this.line.origin));
     const refuses = (pin: string | null): boolean =>
       policy !== null && pin !== null && needsPin(policy) && !policy.pins.has(pin);
     for (const line of [...this.#lines]) this.#end(line, refuses);
   }
 
-  #open(at = this.#active): Line {
+  /** The candidates by preference: the one in use, then those after it. */
+  #order(): number[] {
+    return this.#urls.map((_url, nth) => (this.#active + nth) % this.#urls.length);
+  }
+
+  async #look(at: number): Promise<boolean> {
+    const line = at === this.#active ? this.line : this.#lineTo(at);
+    return await line.look();
+  }
+
+  #lineTo(at: number): Line {
+    const line = this.#standby.get(at) ?? this.#open(at);
+    this.#standby.set(at, line);
+    return line;
+  }
+
+  #found(at: number): void {
+    const line = this.#standby.get(at);
+    if (at !== this.#active && line !== undefined) {
+      this.#standby.delete(at);
+      this.#use(at, line);
+    }
+    this.#endStandby();
+    this.#down = false;
+    this.#waiters.wake();
+    if (this.line.ready) this.#ready(this.line);
+  }
+
+  #use(at: number, line: Line): void {
+    const { report, config } = this.#options;
+    const old = this.line;
+    this.#active = at;
+    this.line = line;
+    this.epoch = epochOf(line.origin);
+    this.#end(old);
+    const fields = { event: 'upstream_candidate', queue: config.name, host: line.origin };
+    report.log.warn(fields, 'another candidate URL of the queue is used');
+  }
+
+  #missed(): void {
+    const { report, config } = this.#options;
+    this.#down = true;
+    const fields = { event: 'upstream_outage', queue: config.name };
+    report.log.warn(fields, 'no server of the queue can be used; calls are answered 503 until one is found');
+  }
+
+  #ready(line: Line): void {
+    if (line !== this.line || this.#since === null) return;
+    this.#since = null;
+    this.#why.clear();
+    this.#search.works(this.#active);
+    const { report, config, tell } = this.#options;
+    tell({ kind: 'works', queue: config.name, origin: line.origin });
+    report.log.info({ event: 'upstream_found', queue: config.name, host: line.origin }, 'a server of the queue works');
+  }
+
+  #trouble(line: Line, why: LineTrouble): void {
+    const at = this.#urls.findIndex(({ origin }) => origin === line.origin);
+    this.#why.set(at, { kind: why, reason: line.detail });
+    if (why === 'wrong') {
+      this.#options.tell({ kind: 'wrong', queue: this.config.name, origin: line.origin });
+    }
+    // With one candidate there is nothing else to try: whoever calls meets the very fault.
+    if (this.#urls.length === 1 && why !== 'connect') return;
+    if (why === 'wrong') this.#search.putOff(at, WRONG_PAUSE);
+    else if (why === 'unproven') this.#search.putOff(at, UNPROVEN_PAUSE);
+    else if (why !== 'connect') this.#search.putOff(at);
+    if (line !== this.line) return;
+    this.#since ??= this.#options.clock.now();
+    void this.#search.begin(this.#order());
+  }
+
+  #open(at: number): Line {
     const { config, clock, report } = this.#options;
     const url = this.#urls[at] ?? new URL(config.urls[0] ?? 'http://localhost');
     const policy = policyOf(config, url);
     const { minVersion } = config.tls;
     const context = policy.verify === 'http' ? null : createSecureContext({ ...this.#material.current(), minVersion });
-    const line = createLine({
+    const line: Line = createLine({
       queue: config,
       url,
       policy,
@@ -154,7 +303,10 @@ class CandidateLink implements QueueLink {
       client: this.client,
       clock,
       report,
+      strangers: this.#strangers[at] ?? null,
       counted: () => this.#count(),
+      trouble: (why) => this.#trouble(line, why),
+      ready: () => this.#ready(line),
     });
     this.#lines.add(line);
     return line;
@@ -165,10 +317,16 @@ class CandidateLink implements QueueLink {
     const { report, config } = this.#options;
     report.log.info({ event: 'tls_files_changed', queue: config.name }, 'changed TLS files of the queue are in use');
     const old = this.line;
-    this.line = this.#open();
+    this.#endStandby();
+    this.line = this.#open(this.#active);
     const { line } = this;
     old.retire();
     void line.probe().then(() => this.#end(old, () => line.state === 'tls_refused'));
+  }
+
+  #endStandby(): void {
+    for (const line of this.#standby.values()) this.#end(line);
+    this.#standby.clear();
   }
 
   #end(line: Line, refuses?: (pin: string | null) => boolean): void {

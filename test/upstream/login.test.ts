@@ -114,7 +114,7 @@ describe('login', () => {
     ],
     ['more than 64 KiB', says(`{"x":"${'y'.repeat(70_000)}"}`), 'GW_UPSTREAM_INVALID', /ended early|no valid/],
     ['status 099', says('{}', '099 Odd'), 'GW_UPSTREAM_INVALID', /no valid HTTP/],
-    ['a reset', (socket) => socket.destroy(), 'GW_UPSTREAM_INVALID', /without an answer/],
+    ['a reset', (socket) => socket.destroy(), 'GW_UPSTREAM_DOWN', /without an answer/],
     ['no answer', () => undefined, 'GW_UPSTREAM_TIMEOUT', /time limit/, { timeouts: { login: '80ms' } }],
     [
       'an answer that trickles',

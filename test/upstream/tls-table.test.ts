@@ -222,7 +222,7 @@ describe('TLS policies against every kind of server', () => {
     await using rig = await createRig({ queues: [queueOf(server.url, { tls: { caFile, certFile, keyFile } })] });
     assert.equal((await rig.call()).status, 200);
     await using without = await createRig({ queues: [queueOf(server.url, { tls: { caFile } })] });
-    assert.equal((await without.call()).status, 502);
+    assert.equal((await without.call()).status, 503);
     assert.equal(server.requests.length, 1);
   });
 
@@ -254,7 +254,7 @@ describe('TLS policies against every kind of server', () => {
     });
     const answer = await rig.call({ method: 'POST', body: '{}' });
     assert.equal(answer.code, 'GW_UPSTREAM_DOWN');
-    assert.equal(answer.headers['retry-after'], '5');
+    assert.ok(Number(answer.headers['retry-after']) >= 170);
     assert.match(rig.errors[0]?.internal ?? '', /TLS handshake within 50 ms/);
     for (const socket of silent) socket.destroy();
     await new Promise((resolve) => server.close(resolve));

@@ -97,7 +97,8 @@ describe('the name of the queue', () => {
 
   it('is asked again after the server was down, so that another queue on its port gets no call', async () => {
     const first = await createRawServer(tells(() => 'night'));
-    await using rig = await createRig({ queues: [queueOf(`http://127.0.0.1:${first.port}`, CHECK)] });
+    const more = { ...CHECK, failover: { probe: '20ms' } };
+    await using rig = await createRig({ queues: [queueOf(`http://127.0.0.1:${first.port}`, more)] });
     assert.equal((await rig.call()).status, 200);
     await first[Symbol.asyncDispose]();
     assert.equal((await rig.call({ method: 'POST', body: '{}' })).code, 'GW_UPSTREAM_DOWN');
@@ -106,6 +107,7 @@ describe('the name of the queue', () => {
       undefined,
       first.port,
     );
+    await until(() => rig.upstream.status()[0]?.state !== 'down');
     assert.equal((await rig.call({ method: 'POST', body: '{}' })).code, 'GW_UPSTREAM_WRONG_QUEUE');
     assert.deepEqual(
       second.requests.map(({ target }) => target),
@@ -208,15 +210,19 @@ describe('candidates', () => {
     assert.equal(back.requests.length, 0);
   });
 
-  it('are asked once each before the caller gets 503', async () => {
+  it('are looked at once each before the caller gets 503, and by no later call', async () => {
     const servers = await Promise.all([1, 2, 3].map(() => createRawServer(() => undefined)));
     const urls = servers.map(({ port }) => `http://127.0.0.1:${port}`);
     for (const server of servers) await server[Symbol.asyncDispose]();
     for (const checkName of [true, false]) {
-      await using rig = await createRig({ queues: [queueOf(urls, { checkName })] });
-      assert.equal((await rig.call({ method: 'POST', body: '{}' })).code, 'GW_UPSTREAM_DOWN');
-      const changes = rig.told.log.filter(({ fields }) => fields.event === 'upstream_candidate');
-      assert.equal(changes.length, 3);
+      await using rig = await createRig({ queues: [queueOf(urls, { checkName })], clock: createManualClock() });
+      for (let round = 0; round < 3; round += 1) {
+        assert.equal((await rig.call({ method: 'POST', body: '{}' })).code, 'GW_UPSTREAM_DOWN');
+      }
+      const downs = rig.told.log.filter(({ fields }) => fields.event === 'upstream_down');
+      assert.deepEqual(new Set(downs.map(({ fields }) => `http://${String(fields.host)}`)), new Set(urls));
+      assert.equal(downs.length, 3);
+      assert.equal(rig.told.upstream.length, checkName ? 0 : 1);
     }
   });
 
