@@ -95,6 +95,12 @@ export const QUEUE_CHECKS: readonly Check[] = [
     const entries = (urls ?? []).map((url, index): [string, string | undefined] => [`${path}.urls[${index}]`, url]);
     yield* twice(entries, 'Remove one of the two.');
   }),
+  queueRule('an outage outlasts a look', function* ({ failover }, path) {
+    const { probe, expected } = failover ?? {};
+    if (probe === undefined || expected === undefined || probe <= expected) return;
+    const mend = `Write less than ${path}.failover.expected: candidates are looked at about every second.`;
+    yield { path: `${path}.failover.probe`, reason: 'is longer than an outage is expected to last', mend };
+  }),
   {
     name: 'each queue name once',
     *run({ queues }) {

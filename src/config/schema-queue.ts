@@ -81,12 +81,27 @@ export const queueSchema = z.strictObject({
         .int()
         .min(1)
         .default(4)
-        .describe('Connections of one vovserver account, and so how many calls of one identity go at once on a replica; submissions of others on the account may open four more, control calls another two.'),
+        .describe(
+          'Connections of one vovserver account, and so how many calls of one identity go at once on a replica; submissions of others on the account may open four more, control calls another two.',
+        ),
       total: z.number().int().min(1).default(64).describe('Connections in total, per replica.'),
       idle: duration().default(15_000).describe('An idle connection is closed after this.'),
     })
     .prefault({})
     .describe('Connections to vovserver.'),
+  failover: z
+    .strictObject({
+      probe: duration()
+        .default(1000)
+        .describe(
+          'While no server of the queue can be used, each candidate is looked at after about this time, later up to four times as seldom.',
+        ),
+      expected: duration()
+        .default(180_000)
+        .describe('How long an outage is expected to last; Retry-After tells callers what is left of it.'),
+    })
+    .prefault({})
+    .describe('What happens when the server in use cannot be reached.'),
   coalesce: coalesceSchema.prefault({}).describe('Sharing of equal reads.'),
   timeouts: z
     .strictObject({
@@ -116,7 +131,7 @@ export const brokerSchema = z.strictObject({
     .min(1)
     .default(2)
     .describe(
-      'Logins under way at once per queue and replica; as many again with passwords that callers post (passthrough).',
+      'Logins under way at once per queue, over all replicas of one Redis (while Redis is away: per replica); as many again with passwords that callers post (passthrough).',
     ),
 });
 

@@ -134,6 +134,11 @@ const ROWS: readonly Row[] = [
     paths: ['queues[0].urls[1]'],
     says: /user name or password/,
   },
+  {
+    check: 'an outage outlasts a look',
+    patch: withQueue({ failover: { probe: '2m', expected: '1m' } }),
+    paths: ['queues[0].failover.probe'],
+  },
   { check: 'each URL once', patch: withQueue({ urls: ['https://v:1', 'https://v:1'] }), paths: ['queues[0].urls[1]'] },
   { check: 'each queue name once', patch: { queues: [queue(), queue({ hosts: ['h'] })] }, paths: ['queues[1].name'] },
   {
