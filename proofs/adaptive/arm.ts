@@ -66,7 +66,10 @@ export async function startArm(name: string, replicas: number, lanes: object, se
     const answer = await fetch(`${first.url}/api/v3/jobs`, { method: 'POST', headers, body });
     if (!answer.ok) throw new Error(`a job was not accepted: ${answer.status} ${await answer.text()}`);
   }
-  const path = `/api/v3/query?q=${encodeURIComponent(`select ID from jobs where PRIORITY>0 limit ${ROWS}`)}`;
+  const path = `/api/v3/query?select=idint&from=jobs&limit=${ROWS}`;
+  const list = await fetch(first.url + path, { headers: { authorization: `Bearer ${tokens[0]}` } });
+  const { rows } = (await list.json()) as { rows?: unknown[] };
+  if (rows?.length !== ROWS) throw new Error(`the list has ${rows?.length} rows, not ${ROWS}`);
   const all = started.move();
   return {
     name,

@@ -59,7 +59,7 @@ async function flood(at: number): Promise<void> {
   for (let turn = at; Date.now() < end; turn += 3) {
     const job = order.jobs[(turn * 7 + at) % order.jobs.length];
     // Different targets, so that equal reads do not share an answer.
-    const list = `/query?q=${encodeURIComponent(`select ID,STATUS from jobs where PRIORITY>0 limit ${40 + (at % 60)}`)}`;
+    const list = `/query?select=idint&from=jobs&limit=${40 + (at % 60)}`;
     const kind = at % 3;
     const what = await (kind === 0 ? submit(at) : call(at, 'GET', kind === 1 ? `/jobs/${job}` : list));
     if (!what.startsWith('2')) await sleep(25);
