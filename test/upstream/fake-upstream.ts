@@ -111,7 +111,7 @@ export function createFakeRoad(options: Partial<CarrierOptions> = {}) {
       ask: (call, credential, maxBytes) => begin({ kind: 'ask', call, credential, maxBytes }, (answer) => answer),
       forward: (call, credential, response) =>
         begin({ kind: 'forward', call, credential, maxBytes: 0 }, ({ status, headers, body, seconds, renewed }) => {
-          response.writeHead(status, [...headers]);
+          response.writeHead(status, [...(call.head ?? []), ...headers]);
           response.end(body);
           return { status, bytesOut: body.length, seconds, renewed, complete: true };
         }),
