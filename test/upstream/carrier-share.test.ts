@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GatewayError } from '../../src/kernel/index.ts';
-import type { UpstreamCall } from '../../src/upstream/index.ts';
+import type { UpstreamCall, UpstreamToken } from '../../src/upstream/index.ts';
 import { CONFIG, codesOf, createFakeRoad, only, type Road, settle, shared } from './fake-upstream.ts';
+import { countingCredential, tokenOf } from './rig.ts';
 
 const VERSION = '/api/v3/project/1/version';
 const down = new GatewayError('GW_UPSTREAM_DOWN', 'down', { retryAfter: 5 });
@@ -348,6 +349,38 @@ describe('a path that is the same for every account', () => {
       assert.ok(callers.slice(1).every(({ response }) => response.statusCode === 200));
     });
   }
+
+  it('is for whoever has a JWT of its own: who has none gets that error, who must log in waits for it', async () => {
+    const road = createFakeRoad();
+    const first = road.call({ account: 'alice', target: VERSION });
+    const refused = road.call(
+      { account: 'mallory', target: VERSION },
+      { ...countingCredential('mallory'), get: () => Promise.reject(noCredential) },
+    );
+    const { promise, resolve } = Promise.withResolvers<UpstreamToken>();
+    const late = road.call({ account: 'bob', target: VERSION }, { ...countingCredential('bob'), get: () => promise });
+    await settle();
+    only(road.going).answer();
+    await settle();
+    assert.deepEqual(codesOf([first, refused, late]), ['answered', 'GW_CREDENTIAL_UNAVAILABLE', null]);
+    assert.equal(road.going.length, 0, 'nobody is asked before it is known who asks');
+    resolve(tokenOf('bob'));
+    await settle();
+    only(road.going).answer();
+    await settle();
+    assert.deepEqual([late.ended, late.response.text], ['answered', '1']);
+  });
+
+  it('gives others nothing but a 200', async () => {
+    const road = createFakeRoad();
+    const callers = await shared(road, three);
+    only(road.going).answer({ status: 204, headers: [], body: Buffer.alloc(0) });
+    await settle();
+    assert.deepEqual(codesOf(callers), ['answered', null, null]);
+    for (const going of [...road.going]) going.answer();
+    await settle();
+    assert.deepEqual(codesOf(callers), ['answered', 'answered', 'answered']);
+  });
 
   it('tells everyone when vovserver is down', async () => {
     const road = createFakeRoad();
