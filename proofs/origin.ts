@@ -95,7 +95,7 @@ interface Done {
 }
 
 /** Submits until vovserver's job id is known, as a careful user would; null when it never got known. */
-async function submit(serial: number, keyed: boolean): Promise<Done | null> {
+async function submit(serial: number, keyed: boolean, url = urlOf(serial)): Promise<Done | null> {
   const who = NAMES[serial % NAMES.length] ?? '';
   const at = Math.floor(serial / 7) % 2;
   const token = tokens[who]?.[at] ?? '';
@@ -107,7 +107,7 @@ async function submit(serial: number, keyed: boolean): Promise<Done | null> {
       'x-forwarded-for': addressOf(who),
       ...(key === null ? {} : { 'idempotency-key': key }),
     };
-    const got = await call(`${urlOf(serial)}/api/v3/jobs`, token, headers, job);
+    const got = await call(`${url}/api/v3/jobs`, token, headers, job);
     const { status, body, replayed: adopted } = got;
     requestIds.push(got.requestId);
     const label = `${who}-${at === 0 ? 'laptop' : 'ci'}`;
@@ -278,6 +278,23 @@ figures.add(
   'all, within 60 s',
   `${during.length - missing.size} in ${((performance.now() - back) / 1000).toFixed(1)} s`,
   during.length > 0 && missing.size === 0,
+);
+
+// The control: records that are not kept long enough must be missed by the same question.
+const shortLived = await stage.gateway({ ...section, jobs: { ...section.jobs, originLife: '1s' } });
+const gone: Done[] = [];
+for (let serial = 3_000_001; serial < 3_000_041; serial += 1) {
+  const one = await submit(serial, serial % 2 === 0, shortLived.url);
+  if (one !== null) gone.push(one);
+}
+await wait(1500);
+const answers = await Promise.all(gone.map((one) => originAt(one.serial, one.jobId, one.token)));
+const kept = answers.filter(({ status }) => status === 200).length;
+figures.add(
+  `control: of ${gone.length} with jobs.originLife 1s, after it`,
+  'some, none answered',
+  `${kept} answered`,
+  gone.length > 0 && kept === 0,
 );
 
 // Numbers begin anew.
