@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
+import { bodyOf } from './body.ts';
 
 /** What one client process is to do: submit jobs as a patient user does. */
 export interface Order {
@@ -40,9 +41,6 @@ interface Met {
 }
 
 const REPEATED = /^(?:409|429|503|504|2xx|[A-Z]|AbortError|TimeoutError)/;
-
-export const bodyOf = (name: string): string =>
-  JSON.stringify({ command: `run ${name}`, logfile: `JOBLOG.${name}`, rundir: '/proj/storm', env: 'BASE' });
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -119,4 +117,4 @@ async function main(file: string): Promise<void> {
   await agent.close();
 }
 
-if (process.argv[2] !== undefined) await main(process.argv[2]);
+await main(process.argv[2] ?? '');
