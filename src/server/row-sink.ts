@@ -28,7 +28,8 @@ export class RowSink extends ServerResponse {
   #status = 0;
   #ended = false;
   #cut = false;
-  #pumping: Promise<void> | null = null;
+  #busy = false;
+  #pumping: Promise<void> = Promise.resolve();
   #error: unknown = null;
 
   constructor(request: IncomingMessage, options: SinkOptions) {
@@ -47,13 +48,13 @@ export class RowSink extends ServerResponse {
 
   override write(piece: unknown): boolean {
     this.#add(piece, 'utf8');
-    return this.#pumping === null;
+    return !this.#busy;
   }
 
   override end(piece?: unknown, encoding?: unknown): this {
     this.#add(piece, encoding === 'latin1' ? 'latin1' : 'utf8');
     this.#ended = true;
-    if (this.#pumping === null) this.emit('close');
+    if (!this.#busy) this.emit('close');
     return this;
   }
 
@@ -83,7 +84,9 @@ export class RowSink extends ServerResponse {
   #add(piece: unknown, encoding: BufferEncoding): void {
     if (this.#cut || piece === undefined || piece === null || this.#status >= 300) return;
     this.#pieces.push(Buffer.isBuffer(piece) ? piece : Buffer.from(String(piece), encoding));
-    this.#pumping ??= this.#pump();
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#pumping = this.#pump();
   }
 
   async #pump(): Promise<void> {
@@ -99,7 +102,7 @@ export class RowSink extends ServerResponse {
       this.#error = error;
       this.destroy();
     }
-    this.#pumping = null;
+    this.#busy = false;
     this.emit('drain');
     if (this.#ended || this.#cut) this.emit('close');
   }

@@ -52,6 +52,7 @@ describe('the road', () => {
         'checkMaintenance',
         'ownJob',
         'submitJob',
+        'showOwn',
         'noteJob',
         'forward',
       ],
