@@ -4,7 +4,7 @@ import type { Person } from './rules.ts';
 /** One request. `expect`: pass, deny, or either as long as nothing forbidden arrives. */
 export interface Item {
   readonly who: Person;
-  readonly method: 'POST' | 'PATCH';
+  readonly method: 'POST' | 'PATCH' | 'PUT';
   readonly what: string;
   readonly expect: 'pass' | 'deny' | 'either';
   readonly body: Buffer;
@@ -270,6 +270,35 @@ export function createCorpus(seed: number) {
     ['wrapper', 'x', 'deny'],
   ];
 
+  /** Orders to a job that carry fields along, and changes that say them elsewhere. */
+  const order = (who: Person, jobId: number): Item => {
+    const item = { ...plain, who, path: `/jobs/${jobId}` };
+    const put = (what: string, body: string, expect: Item['expect'], more: Partial<Item> = {}): Item => ({
+      ...item,
+      ...{ method: 'PUT', what: `PUT: ${what}`, expect, body: Buffer.from(body) },
+      ...more,
+    });
+    return pick([
+      put('an order', '{"action":"rerun"}', 'pass'),
+      put('an order as a form', '{"action":"resume"}', 'pass', { type: 'application/x-www-form-urlencoded' }),
+      put('an order without a type', '{"action":"resume"}', 'pass', { type: null }),
+      put('a field beside the order', '{"action":"resume","rundir":"/etc"}', 'deny'),
+      put('a short form', '{"action":"resume","dir":"/etc"}', 'deny'),
+      put('another case', '{"action":"resume","RunDir":"/etc"}', 'deny'),
+      put('a denied key', '{"action":"resume","wrapper":"x"}', 'deny'),
+      put('a name twice', '{"action":"resume","env":"X","env":"BASE"}', 'deny'),
+      put('as a form', '{"action":"resume","env":"X"}', 'deny', { type: 'application/x-www-form-urlencoded' }),
+      put('a form', 'rundir=/etc', 'deny', { type: 'application/x-www-form-urlencoded' }),
+      put('in the query', '{"action":"resume"}', 'deny', { query: '?rundir=/etc' }),
+      { ...item, method: 'PATCH', what: 'in the query', expect: 'deny', body: json({}), query: '?rundir=/etc' },
+      {
+        ...item,
+        ...{ what: 'an opened route of class control', expect: 'deny', body: json({ env: 'X' }) },
+        path: `/jobs/${jobId}/again`,
+      },
+    ]);
+  };
+
   return {
     /** A submission. */
     submission(serial: number): Item {
@@ -278,6 +307,7 @@ export function createCorpus(seed: number) {
     },
     /** A change of a job of this person. */
     change(who: Person, jobId: number): Item {
+      if (chance(0.4)) return order(who, jobId);
       const own: readonly (readonly [string, unknown, Item['expect']])[] =
         who === 'carol'
           ? [
