@@ -97,6 +97,20 @@ async function byBearer(scope: Scope, presented: PresentedCredential, { bearers,
  */
 export function createAuthenticate(ways: Ways): Step {
   const { tokens, guard } = ways;
+  /** Attempts under way: of many callers with one credential at once only the first is charged, and all get its answer. */
+  const underWay = new Map<string, Promise<Caller>>();
+
+  const attempt = (scope: Scope, presented: PresentedCredential): Promise<Caller> => {
+    const { token, username } = presented;
+    const key = JSON.stringify([scope.meta.address, username, token]);
+    const joined = underWay.get(key);
+    if (joined !== undefined) return joined;
+    const verify = async (): Promise<Caller> => checkOwner(presented, await tokens.authenticate(token));
+    const attempted = guard.around(scope, tokenIdOf(token), verify).finally(() => underWay.delete(key));
+    underWay.set(key, attempted);
+    return attempted;
+  };
+
   return (scope) => {
     const presented = readCredential(scope.req.rawHeaders);
     if (presented === null) return bySession(scope, ways);
@@ -107,7 +121,6 @@ export function createAuthenticate(ways: Ways): Step {
     const known = tokens.recall(presented.token);
     if (known instanceof Promise) return known.then(settle);
     if (known !== null) return settle(known);
-    const verify = async (): Promise<Caller> => checkOwner(presented, await tokens.authenticate(presented.token));
-    return guard.around(scope, tokenIdOf(presented.token), verify).then(settle);
+    return attempt(scope, presented).then(settle);
   };
 }
