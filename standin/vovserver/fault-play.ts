@@ -61,6 +61,7 @@ function cannedReply(rule: FaultRule): Reply | null {
   }
   if (rule.kind !== 'answer') return null;
   const status = rule.status ?? 500;
+  if (rule.text !== undefined) return { status, contentType: 'application/json', body: rule.text };
   if (rule.body === 'json') return errorReply(status, 'Server error');
   if (rule.body === 'empty') return { status, contentType: 'text/plain', body: '' };
   return htmlReply(status, 'Server error');

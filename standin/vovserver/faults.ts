@@ -4,7 +4,8 @@ export const FAULT_KINDS = {
   hang: 'never answers; with `executed`, does the work first',
   'refuse-jwt': 'answers as to a bad JWT, although it is good',
   'reject-password': 'answers as to a wrong password, although it is right',
-  answer: 'answers `status` (500) with a `body` of html (default), json or empty; with `executed`, does the work first',
+  answer:
+    'answers `status` (500) with a `body` of html (default), json or empty, or with `text` as JSON; with `executed`, does the work first',
   redirect: 'answers `status` (302) with Location: `location`',
   'reset-before': 'resets the connection, having done nothing',
   'reset-after': 'does the work, then resets the connection without an answer',

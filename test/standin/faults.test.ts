@@ -251,6 +251,7 @@ describe('faults in the answer', () => {
   it('answer gives JSON or nothing', async () => {
     assert.ok((await status({ kind: 'answer', body: 'json' })).answer.json().error);
     assert.equal((await status({ kind: 'answer', body: 'empty' })).answer.text, '');
+    assert.deepEqual((await status({ kind: 'answer', status: 200, text: '{"rows":[]}' })).answer.json(), { rows: [] });
   });
 
   it('answer does the work only when told to', async () => {
