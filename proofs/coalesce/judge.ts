@@ -35,24 +35,21 @@ export function older(replies: readonly Reply[], versions: readonly Version[]): 
 }
 
 /**
- * Replies older than the call that ran when their request was sent: their version is less than the one that this call found.
- * By the ledger, whose times are whole milliseconds; a call that came in the same one does not count as running.
+ * Replies older than the call that ran when their request was sent: their version was over when this call came to the
+ * stand-in. By the ledger, whose times are whole milliseconds: what is within one of them is not counted.
  */
-export function olderByTwo(shown: Shown, met: Met, target: string, account: string, job: number): number {
-  const found: { readonly at: number; readonly version: number }[] = [];
-  let version = -1;
-  for (const { method, target: to, at, account: who } of shown.reached) {
-    if (method === 'PATCH' && to === `/api/v3/jobs/${job}`) version += 1;
-    else if (method === 'GET' && to === target && who === account) found.push({ at, version });
-  }
+export function olderByTwo(met: Met, reads: readonly Reached[], versions: readonly Version[]): number {
   const running = (sentAt: number): number => {
-    let [low, high] = [0, found.length];
+    let [low, high] = [0, reads.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((found[middle]?.at ?? 0) < sentAt) low = middle + 1;
+      if ((reads[middle]?.at ?? 0) < sentAt) low = middle + 1;
       else high = middle;
     }
-    return found[low - 1]?.version ?? -1;
+    return reads[low - 1]?.at ?? Number.NEGATIVE_INFINITY;
   };
-  return met.replies.filter(([, sentAt, told]) => told < running(sentAt)).length;
+  return met.replies.filter(([, sentAt, told]) => {
+    const overAt = versions[told + 1]?.doneAt ?? Number.POSITIVE_INFINITY;
+    return overAt + 1 < running(sentAt);
+  }).length;
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { GatewayProcess, Standin } from '../stage.ts';
 import type { Group, Met, Order } from './poller.ts';
-import { type Direct, startVersions, type Version } from './version.ts';
+import { startVersions, type Version } from './version.ts';
 
 /** A call that reached the stand-in. */
 export interface Reached {
@@ -26,7 +26,6 @@ export interface Shown {
 export interface SceneOptions {
   readonly gateway: GatewayProcess;
   readonly standin: Standin;
-  readonly direct: Direct;
   readonly job: number;
   readonly seconds: number;
   readonly everyMs: number;
@@ -74,14 +73,12 @@ const LEDGER = '/ledger/requests';
 
 /** Lets all groups poll from several processes while the version changes. */
 export async function play(options: SceneOptions): Promise<Shown> {
-  const { gateway, standin, direct, job, seconds, everyMs, processes, groups } = options;
+  const { gateway, standin, job, seconds, everyMs, processes, groups } = options;
   const counted = (how: string): Promise<number> => gateway.metric('vovgw_coalesced_total', `how="${how}"`);
   const counts = async () => Promise.all(['own', 'shared', 'cached', 'too_large'].map(counted));
   const [own = 0, shared = 0, cached = 0, tooLarge = 0] = await counts();
   const { seq } = (await standin.control('GET', '/ledger?since=999999999')) as { seq: number };
-  const versions = startVersions(direct, job, everyMs);
-  // The first version is there before anybody asks.
-  while (versions.versions.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const versions = await startVersions(standin, job, everyMs);
   const { hostname, port } = new URL(gateway.url);
   const runs = Array.from({ length: processes }, (_, nth) =>
     runPollers({

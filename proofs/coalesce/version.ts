@@ -1,11 +1,12 @@
 import { request } from 'node:https';
+import type { Standin } from '../stage.ts';
 import { mono } from './poller.ts';
 
-/** When a version came to be: its change was sent and answered (monotonic milliseconds). It was true at the latest from `done`. */
+/** When the change to a version was answered, so that it was true at the latest: monotonic milliseconds, and since the epoch. */
 export interface Version {
   readonly number: number;
-  readonly sent: number;
   readonly done: number;
+  readonly doneAt: number;
 }
 
 /** vovserver itself, asked directly by one account: what the gateway says is measured against it. */
@@ -34,22 +35,34 @@ export async function openDirect(url: string, ca: string, user: string, password
   return { call: (method, path, body) => send(method, path, headers, body === undefined ? '' : JSON.stringify(body)) };
 }
 
-/** Changes the name of a job to v1, v2, … until it is stopped. */
-export function startVersions(direct: Direct, job: number, everyMs: number) {
+interface Jobs {
+  readonly nextId: number;
+  readonly jobs: readonly { readonly id: number }[];
+}
+
+/**
+ * Sets the name of a job to v0, v1, v2, … until it is stopped. By the control port, so that no change waits for the calls that
+ * run: what it replaces is over as soon as it is answered.
+ */
+export async function startVersions(standin: Standin, job: number, everyMs: number) {
   const versions: Version[] = [];
   let going = true;
+  const { nextId, jobs } = (await standin.control('GET', '/jobs')) as Jobs;
+  const set = async (number: number): Promise<void> => {
+    const changed = jobs.map((one) => (one.id === job ? { ...one, jobname: `v${number}` } : one));
+    await standin.control('PUT', '/jobs', { nextId, jobs: changed });
+    versions.push({ number, done: mono(), doneAt: Date.now() });
+  };
   const change = async (): Promise<void> => {
-    for (let number = 0; going; number += 1) {
-      const sent = mono();
-      const { status } = await direct.call('PATCH', `/api/v3/jobs/${job}`, { jobname: `v${number}` });
-      if (status !== 200) throw new Error(`the version could not be set: ${status}`);
-      versions.push({ number, sent, done: mono() });
-      await new Promise((resolve) => setTimeout(resolve, everyMs * (0.5 + Math.random())));
+    for (let number = 1; going; number += 1) {
+      const next = mono() + everyMs * (0.5 + Math.random());
+      while (going && mono() < next) await new Promise((resolve) => setTimeout(resolve, 5));
+      if (going) await set(number);
     }
   };
+  await set(0);
   const ended = change();
   return {
-    versions,
     async stop(): Promise<readonly Version[]> {
       going = false;
       await ended;
