@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import type { CacheMiss } from './flight.ts';
-import { type Found, MicroCache } from './micro-cache.ts';
+import { type Found, MicroCache, type Ticket } from './micro-cache.ts';
 import { tagAnswer, writeTagged } from './micro-cache-answer.ts';
 import { type ReadWish, readWish, storableLife, withoutCondition } from './micro-cache-rules.ts';
 import { type Alone, PlainWay } from './plain-way.ts';
@@ -97,8 +97,8 @@ class SharingCarrier implements Carrier {
       if (config.join === 'off') return this.#way.alone(call, credential, response, 'own');
       const common = config.shared.includes(call.target);
       const life = config.cache.length === 0 ? 0 : lifeOf(config, call.route);
+      if (!common && life === 0) return this.#plain(call, credential, response, config);
       const read: Read = { call, credential, response, config, common, life };
-      if (!common && life === 0) return this.#share(read, call, null, config.join === 'running' && wantsFresh(call));
       // What another call brought is for those whom vovserver gave a JWT, as their own call would have been.
       const got = credential.get();
       return got instanceof Promise ? got.then(() => this.#choose(read)) : this.#choose(read);
@@ -112,11 +112,17 @@ class SharingCarrier implements Carrier {
     const config = this.#options.settings(call.queue);
     const life = call.method === 'GET' && config.join !== 'off' ? lifeOf(config, call.route) : 0;
     if (life === 0) return await this.#ask(call, credential, maxBytes);
-    const mark = this.#cache.mark();
-    const begun = this.#options.clock.now();
-    const answer = await this.#ask(call, credential, maxBytes);
-    this.#keep(call, config, answer, { life, begun, mark });
-    return answer;
+    const common = config.shared.includes(call.target);
+    const key = this.#keyOf({ config, common }, call);
+    if (key === null) return await this.#ask(call, credential, maxBytes);
+    const ticket = this.#cache.begin(key);
+    try {
+      const answer = await this.#ask(call, credential, maxBytes);
+      this.#keep(ticket, call, config, answer, life);
+      return answer;
+    } finally {
+      this.#cache.lost(ticket);
+    }
   }
 
   async #ask(call: UpstreamCall, credential: Credential, maxBytes: number): Promise<WholeAnswer> {
@@ -138,6 +144,21 @@ class SharingCarrier implements Carrier {
     }
   }
 
+  /** A read that is neither common nor cached: most are. */
+  #plain(
+    call: UpstreamCall,
+    credential: Credential,
+    response: ServerResponse,
+    config: CoalesceConfig,
+  ): Promise<ForwardResult> {
+    const key = shareKeyOf(call, NONE, this.#options.upstream.epoch(call.queue));
+    if (key === null) return this.#way.alone(call, credential, response, 'own');
+    if (this.#shared.isUnshared(key)) return this.#way.alone(call, credential, response, 'too_large');
+    const fresh = config.join === 'running' && wantsFresh(call);
+    const read = { key, call, credential, response, config, common: false, miss: null, fresh };
+    return this.#shared.forward(read) ?? this.#way.alone(call, credential, response, 'own');
+  }
+
   #choose(read: Read): Promise<ForwardResult> {
     return read.life > 0 ? this.#cached(read) : this.#share(read, read.call, null, false);
   }
@@ -150,7 +171,8 @@ class SharingCarrier implements Carrier {
     const key = this.#keyOf(read, call);
     if (key === null || wish.noStore || this.#shared.isUnshared(key)) {
       const head = [...(read.call.head ?? []), 'cache-status', 'vovgw; fwd=bypass'];
-      return this.#way.alone({ ...read.call, head }, read.credential, read.response, 'own');
+      const alone = this.#way.alone({ ...read.call, head }, read.credential, read.response, 'own');
+      return key === null ? alone : alone.finally(() => this.#cache.supersede(key));
     }
     const found = this.#cache.find(key);
     if (found === null || found === 'stale') {
@@ -183,29 +205,22 @@ class SharingCarrier implements Carrier {
     return shareKeyOf(call, common ? config.shared : NONE, this.#options.upstream.epoch(call.queue));
   }
 
-  /** What the gateway itself asked for is newer than what is stored: nobody sees time go back. */
-  #keep(
-    call: UpstreamCall,
-    config: CoalesceConfig,
-    answer: WholeAnswer,
-    { life, begun, mark }: { readonly life: number; readonly begun: number; readonly mark: number },
-  ): void {
+  /** Stores what the gateway itself asked for, when it may be. */
+  #keep(ticket: Ticket, call: UpstreamCall, config: CoalesceConfig, answer: WholeAnswer, life: number): void {
+    const { queue, account } = call;
     const common = config.shared.includes(call.target);
-    const key = this.#keyOf({ config, common }, call);
-    if (key === null) return;
+    const owner = { queue, account: common ? null : account };
     const bytes = answer.body.length;
     const fits = bytes <= config.maxBytes && this.#budget.hasRoom(bytes) && isForEqualReads(answer.headers);
     const rest = fits ? storableLife(answer, life, common) : 0;
-    if (rest > 0) {
-      this.#budget.take(bytes);
-      const held = new HeldAnswer(this.#budget, bytes);
-      const owner = { queue: call.queue, account: common ? null : call.account };
-      const tagged = tagAnswer(answer, this.#options.clock.now());
-      const stored = this.#cache.store(key, owner, { ...tagged, begun, life: rest, held }, mark);
-      held.written();
-      if (stored) return;
+    if (rest === 0) {
+      this.#cache.land(ticket, owner, null);
+      return;
     }
-    this.#cache.forget(key, begun);
+    this.#budget.take(bytes);
+    const held = new HeldAnswer(this.#budget, bytes);
+    this.#cache.land(ticket, owner, { ...tagAnswer(answer, this.#options.clock.now()), life: rest, held });
+    held.written();
   }
 }
 

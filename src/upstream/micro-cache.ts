@@ -19,6 +19,19 @@ export interface StoredAnswer {
   readonly held: HeldAnswer;
 }
 
+/** What may be stored of an answer. */
+export type Storable = Omit<StoredAnswer, 'begun'>;
+
+/** A call under way for a key whose answer may be stored. */
+export interface Ticket {
+  readonly key: string;
+  readonly begun: number;
+  /** How many writes were known when it began. */
+  readonly mark: number;
+  /** True when another answer for the key came meanwhile. */
+  crossed: boolean;
+}
+
 /** A stored answer with its age and its rest of life, whole seconds, so rounded that it never seems younger than it is. */
 export interface Found {
   readonly stored: StoredAnswer;
@@ -48,6 +61,7 @@ export class MicroCache {
   readonly #mostEntries: number;
   readonly #entries = new Map<string, StoredAnswer & { readonly owner: string }>();
   readonly #keys = new Map<string, Set<string>>();
+  readonly #flying = new Map<string, Set<Ticket>>();
   readonly #writes = new Map<string, number>();
   #forgotten = 0;
   #count = 0;
@@ -80,25 +94,40 @@ export class MicroCache {
     return 'stale';
   }
 
-  /** To be taken when a call begins and given to `store`. */
-  mark(): number {
-    return this.#count;
+  /** A call for the key goes; `land` or `lost` must follow. */
+  begin(key: string): Ticket {
+    const ticket = { key, begun: this.#clock.now(), mark: this.#count, crossed: false };
+    const flying = this.#flying.get(key);
+    if (flying === undefined) this.#flying.set(key, new Set([ticket]));
+    else flying.add(ticket);
+    return ticket;
   }
 
-  /** False when it is not stored: the owner wrote since `mark`, something newer is there, or it is too large. */
-  store(key: string, owner: Owner, stored: StoredAnswer, mark: number): boolean {
+  /** The call had no answer. */
+  lost(ticket: Ticket): void {
+    const flying = this.#flying.get(ticket.key);
+    flying?.delete(ticket);
+    if (flying?.size === 0) this.#flying.delete(ticket.key);
+  }
+
+  /**
+   * The call was answered; `answer` is null for one that must not be stored. What is older ends in any case: nobody sees time
+   * go back. Of two calls that crossed it is not known which is older, so nothing is stored. False when it is not stored.
+   */
+  land(ticket: Ticket, owner: Owner, answer: Storable | null): boolean {
+    this.lost(ticket);
+    const { key, begun, mark, crossed } = ticket;
+    this.supersede(key);
     const name = nameOf(owner);
-    const bytes = stored.answer.body.length;
-    const older = this.#entries.get(key);
-    if ((this.#writes.get(name) ?? this.#forgotten) > mark || bytes > this.#mostBytes) return false;
-    if (older !== undefined && older.begun > stored.begun) return false;
-    this.#drop(key);
+    const written = (this.#writes.get(name) ?? this.#forgotten) > mark;
+    const bytes = answer?.answer.body.length ?? 0;
+    if (answer === null || crossed || written || bytes > this.#mostBytes) return false;
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size < this.#mostEntries && this.#bytes + bytes <= this.#mostBytes) break;
       this.#drop(oldest);
     }
-    stored.held.keep();
-    this.#entries.set(key, { ...stored, owner: name });
+    answer.held.keep();
+    this.#entries.set(key, { ...answer, begun, owner: name });
     this.#bytes += bytes;
     const keys = this.#keys.get(name);
     if (keys === undefined) this.#keys.set(name, new Set([key]));
@@ -106,10 +135,10 @@ export class MicroCache {
     return true;
   }
 
-  /** Drops what was stored of a call that began no later than `begun`: something newer is known, and it is not stored. */
-  forget(key: string, begun: number): void {
-    const older = this.#entries.get(key);
-    if (older !== undefined && older.begun <= begun) this.#drop(key);
+  /** Somebody got an answer for the key: what is stored ends, and calls that are under way may be older. */
+  supersede(key: string): void {
+    for (const other of this.#flying.get(key) ?? []) other.crossed = true;
+    this.#drop(key);
   }
 
   /** A write of the owner begins or ended. */

@@ -2,7 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { type Clock, type ErrorCode, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { Flight, type Member, type SharingCaller } from './flight.ts';
-import type { MicroCache } from './micro-cache.ts';
+import type { MicroCache, Ticket } from './micro-cache.ts';
 import { type Tagged, tagAnswer, writeTagged } from './micro-cache-answer.ts';
 import { storableLife } from './micro-cache-rules.ts';
 import type { PlainWay } from './plain-way.ts';
@@ -10,7 +10,7 @@ import type { CoalesceConfig, ForwardResult, Turn, WholeAnswer } from './ports.t
 import { type ByteBudget, HeldAnswer, RecentKeys } from './share-bounds.ts';
 import { isForEqualReads } from './share-key.ts';
 import { AnswerTooLong } from './sink.ts';
-import { Slot } from './slot.ts';
+import { type Slot, SlotTable } from './slot.ts';
 import { writeAnswer } from './write-answer.ts';
 
 /** What sharing needs. */
@@ -60,11 +60,12 @@ interface Landed extends Tagged {
 /** Reads that share answers: for each key at most one call runs, and whoever comes meanwhile waits for the next one. */
 export class SharedReads {
   readonly #options: SharedReadsOptions;
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots: SlotTable;
   readonly #unshared: RecentKeys;
 
   constructor(options: SharedReadsOptions) {
     this.#options = options;
+    this.#slots = new SlotTable(this, options.keys);
     this.#unshared = new RecentKeys(options.clock, UNSHARED_LIFE, UNSHARED_KEYS);
   }
 
@@ -75,21 +76,11 @@ export class SharedReads {
 
   /** Joins a call of the read's key or begins one; null when it must go by itself for want of room. */
   forward(read: SharedRead): Promise<ForwardResult> | null {
-    const slot = this.#slots.get(read.key) ?? this.#newSlot(read.key);
+    // Slots stay when nothing is under way, since who polls comes again.
+    const slot = this.#slots.of(read.key, read.call, read.common);
     if (slot === null) return null;
     if (slot.busy) return this.#join(slot, read);
     return this.#options.budget.hasRoom(read.config.maxBytes) ? this.#begin(slot, read) : null;
-  }
-
-  /** Slots stay when nothing is under way, since who polls comes again; null when all of them are busy. */
-  #newSlot(key: string): Slot | null {
-    if (this.#slots.size >= this.#options.keys) {
-      for (const [idle, { busy }] of this.#slots) if (!busy) this.#slots.delete(idle);
-      if (this.#slots.size >= this.#options.keys) return null;
-    }
-    const slot = new Slot(key, this);
-    this.#slots.set(key, slot);
-    return slot;
   }
 
   /** The first call of a key. When its turn is free it is streamed, and nothing is made for it. */
@@ -127,10 +118,9 @@ export class SharedReads {
       return;
     }
     slot.left = true;
-    const fresh = new Slot(slot.key, this);
+    const fresh = this.#slots.replace(slot);
     fresh.busy = true;
     fresh.next = next;
-    this.#slots.set(slot.key, fresh);
     void this.#launch(fresh, next, null);
   }
 
@@ -190,39 +180,39 @@ export class SharedReads {
   /** One call for all of a flight. Never throws. */
   async #share(slot: Slot, flight: Flight, turn: Turn, leader: Member): Promise<void> {
     const { maxBytes } = flight.config;
-    const { way, budget, cache, clock } = this.#options;
+    const { key } = slot;
+    const { way, budget, cache } = this.#options;
     budget.take(maxBytes);
     slot.running = flight;
     flight.go();
-    const mark = cache.mark();
-    const begun = clock.now();
+    const ticket = leader.miss === null ? null : cache.begin(key);
     let answer: WholeAnswer;
     try {
       answer = await way.ask(turn, { ...leader.call, signal: flight }, leader.credential, maxBytes);
     } catch (error) {
       budget.give(maxBytes);
-      if (error instanceof AnswerTooLong) this.#unshared.add(slot.key);
+      if (ticket !== null) cache.lost(ticket);
+      if (error instanceof AnswerTooLong) this.#unshared.add(key);
       this.ended(slot);
       await this.#fail(flight, leader, error);
       return;
     }
     budget.give(maxBytes - answer.body.length);
-    if (!isForEqualReads(answer.headers)) this.#unshared.add(slot.key);
+    if (!isForEqualReads(answer.headers)) this.#unshared.add(key);
     this.ended(slot);
-    await this.#serve(flight, leader, this.#land(slot.key, flight, leader, answer, begun, mark));
+    await this.#serve(flight, leader, this.#land(ticket, flight, leader, answer));
   }
 
   /** Stores an answer when it may be. */
-  #land(key: string, flight: Flight, leader: Member, answer: WholeAnswer, begun: number, mark: number): Landed {
+  #land(ticket: Ticket | null, flight: Flight, leader: Member, answer: WholeAnswer): Landed {
     const { cache, clock, budget } = this.#options;
     const held = new HeldAnswer(budget, answer.body.length);
-    if (leader.miss === null) return { answer, etag: '', held, stored: false };
+    if (ticket === null || leader.miss === null) return { answer, etag: '', held, stored: false };
     const tagged = tagAnswer(answer, clock.now());
     const { queue, account } = leader.call;
     const life = isForEqualReads(answer.headers) ? storableLife(answer, leader.miss.life, flight.common) : 0;
     const owner = { queue, account: flight.common ? null : account };
-    const stored = life > 0 && cache.store(key, owner, { ...tagged, begun, life, held }, mark);
-    if (!stored) cache.forget(key, begun);
+    const stored = cache.land(ticket, owner, life > 0 ? { ...tagged, life, held } : null);
     return { ...tagged, held, stored };
   }
 

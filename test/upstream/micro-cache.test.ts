@@ -433,6 +433,46 @@ describe('what the gateway itself asked for', () => {
   });
 });
 
+describe('calls that cross', () => {
+  it('store nothing, since it is not known whose answer is older, and end what is there', async () => {
+    const road = cacheRoad();
+    const asks = [1, 2].map(() => road.carrier.ask(callOf(ROWS), countingCredential('alice'), 1000));
+    await settle();
+    for (const going of [...road.going]) going.answer({ headers: JSON_HEAD });
+    await Promise.all(asks);
+    assert.equal(statusOf(await road.read()), 'vovgw; fwd=miss; stored');
+  });
+
+  it('that fail cross nobody', async () => {
+    const road = cacheRoad();
+    const failing = road.carrier.ask(callOf(ROWS), countingCredential('alice'), 1000);
+    await settle();
+    const [first] = road.going;
+    const reading = road.call(ROWS);
+    await settle();
+    first?.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', 'late'));
+    await assert.rejects(failing);
+    only(road.going).answer({ headers: JSON_HEAD });
+    await settle();
+    assert.equal(statusOf(reading.response), 'vovgw; fwd=miss; stored');
+  });
+
+  it('a read with no-store ends what is older', async () => {
+    const road = cacheRoad();
+    await road.read({}, { body: Buffer.from('old') });
+    await road.read({ rawHeaders: [...callOf().rawHeaders, 'Cache-Control', 'no-store'] });
+    assert.equal(statusOf(await road.read()), 'vovgw; fwd=miss; stored');
+  });
+
+  it('a fresh answer that is not stored ends what is older', async () => {
+    const road = cacheRoad();
+    await road.read({}, { body: Buffer.from('old') });
+    const fresh = { rawHeaders: [...callOf().rawHeaders, 'Cache-Control', 'no-cache'] };
+    assert.equal((await road.read(fresh, { status: 404 })).statusCode, 404);
+    assert.equal(statusOf(await road.read()), 'vovgw; fwd=miss; stored');
+  });
+});
+
 describe('an answer that cannot be shared', () => {
   it('is given to the first only when it varies by what equal reads may differ in', async () => {
     const { call, going, told } = cacheRoad();
