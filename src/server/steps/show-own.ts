@@ -25,7 +25,7 @@ const seesAll = ({ roles }: Identity): boolean => roles.some((role) => role !== 
 const notFound = (): GatewayError => new GatewayError('GW_NOT_FOUND', 'There is no job of yours with this id.');
 
 /** What of the caller's headers a filtered answer can heed: an unchanged or partial one cannot be looked through. */
-const HEEDED = /^(?:accept-language|user-agent|prefer)$/i;
+const HEEDED = /^(?:accept-language|cache-control|pragma|prefer|user-agent)$/i;
 const heededOf = (raw: readonly string[]): string[] =>
   raw.filter((_, at) => HEEDED.test(raw[at - (at % 2)] ?? '')).concat('Accept', 'application/json');
 
