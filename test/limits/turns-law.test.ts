@@ -19,7 +19,7 @@ const window = fc
 const used = (limit: number, slow: number, typical = slow): WindowSummary => {
   return { count: 100, bad: 0, slow, typical, peak: limit };
 };
-const settled = (limit: number, base = 1): LawState => ({ limit, base, trial: null, warned: false });
+const settled = (limit: number, base = 1): LawState => ({ limit, base, trial: null, warned: false, met: true });
 /** The state after the same window twice. */
 const twice = (state: LawState, shown: WindowSummary): LawState => nextState(nextState(state, shown, 64), shown, 64);
 
@@ -81,6 +81,18 @@ describe('the law of the adaptive limit', () => {
     assert.equal(nextState(settled(8), { ...used(8, 1), peak: 1, bad: 40 }, 64).limit, 6);
   });
 
+  it('grows by half as long as calls never hindered each other, then by one', () => {
+    const fresh = (limit: number): LawState => ({ ...settled(limit), met: false });
+    assert.deepEqual(
+      [1, 2, 3, 8].map((limit) => nextState(fresh(limit), used(limit, 1), 64).limit),
+      [2, 3, 4, 12],
+    );
+    assert.equal(nextState(fresh(8), { ...used(8, 1), peak: 4 }, 64).limit, 8);
+    const met = nextState(fresh(8), used(8, 1.3), 64);
+    assert.ok(met.met && met.limit === 8);
+    assert.equal(nextState(met, used(8, 1), 64).limit, 9);
+  });
+
   it('takes bad answers for congestion, but not a few of them', () => {
     assert.equal(nextState(settled(8), { ...used(8, 1), bad: 12 }, 64).limit, 6);
     assert.equal(nextState(settled(8), { ...used(8, 1), bad: 5 }, 64).limit, 9);
@@ -94,7 +106,11 @@ describe('the law of the adaptive limit', () => {
     state = nextState(state, used(9, 1.5), 64);
     assert.ok(state.limit === 9 && state.base === 1);
     // Below the six, the time tells how many there are.
-    state = nextState({ limit: 4, base: 1, trial: { limit: 12, out: 12, typical: 2 }, warned: true }, used(4, 1), 64);
+    state = nextState(
+      { limit: 4, base: 1, trial: { limit: 12, out: 12, typical: 2 }, warned: true, met: true },
+      used(4, 1),
+      64,
+    );
     assert.equal(state.limit, 6);
   });
 
@@ -102,14 +118,14 @@ describe('the law of the adaptive limit', () => {
     let state = twice(settled(8), used(8, 10));
     assert.equal(state.limit, 6);
     state = nextState(state, used(6, 10), 64);
-    assert.deepEqual(state, { limit: 8, base: 10, trial: null, warned: false });
+    assert.deepEqual(state, { limit: 8, base: 10, trial: null, warned: false, met: true });
     assert.equal(nextState(state, used(8, 10), 64).limit, 9);
   });
 
   it('judges no decrease by a window in which nobody wanted more', () => {
     const low = twice(settled(8), used(8, 10));
     const next = nextState(low, { ...used(6, 1), peak: 2 }, 64);
-    assert.deepEqual(next, { limit: 6, base: 1, trial: null, warned: false });
+    assert.deepEqual(next, { limit: 6, base: 1, trial: null, warned: false, met: true });
   });
 
   it('finds the uncontended time anew when vovserver became faster', () => {

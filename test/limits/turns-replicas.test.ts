@@ -161,6 +161,27 @@ describe('turns of several replicas', () => {
     assert.ok(sharesOf(world.all).reduce((a, b) => a + b, 0) <= 8);
   });
 
+  it('do not grow when the store is back before all have told what they took meanwhile', async () => {
+    await using world = await createTurnsWorld({ lanes: fixedLanes(8), replicas: 2 });
+    const [one, two] = world.all;
+    assert.ok(one !== undefined && two !== undefined);
+    flood(one, 40);
+    watchAsk(two, askFor({ lane: 'list' }));
+    await world.clock.advance(10_000);
+    assert.deepEqual(sharesOf(world.all), [7, 1]);
+    world.store.mode = 'failing';
+    await world.clock.advance(10_000);
+    flood(two, 40);
+    assert.deepEqual(sharesOf(world.all), [4, 4]);
+    // The ledger knows of 7 and 1 still, and of nobody who lives.
+    world.store.mode = 'up';
+    for (let i = 0; i < 100; i += 1) {
+      await world.clock.advance(100);
+      assert.ok(sharesOf(world.all).reduce((a, b) => a + b, 0) <= 8, sharesOf(world.all).join(' '));
+    }
+    assert.deepEqual(sharesOf(world.all), [4, 4]);
+  });
+
   it('are an equal part for the configured replicas when the store was never there, at least one', async () => {
     await using world = await createTurnsWorld({ lanes: fixedLanes(7), replicas: 3 });
     world.store.mode = 'failing';

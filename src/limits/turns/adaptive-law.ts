@@ -32,6 +32,8 @@ export interface LawState {
   readonly trial: Trial | null;
   /** The window before was slow already: one alone may have been the onset of a rush, no measure of anything. */
   readonly warned: boolean;
+  /** False until calls have hindered each other once: so far nothing tells how much the server can do. */
+  readonly met: boolean;
 }
 
 interface Trial {
@@ -43,7 +45,7 @@ interface Trial {
 
 /** What a pool begins with. */
 export function firstState(start: number): LawState {
-  return { limit: start, base: 0, trial: null, warned: false };
+  return { limit: start, base: 0, trial: null, warned: false, met: false };
 }
 
 const clamp = (limit: number, most: number): number => Math.max(1, Math.min(most, limit));
@@ -51,6 +53,9 @@ const clamp = (limit: number, most: number): number => Math.max(1, Math.min(most
 function decreased(out: number): number {
   return Math.max(1, Math.floor(out * DECREASE));
 }
+
+/** By half, as long as nothing tells how much the server can do (slow start). */
+const firstSteps = (limit: number): number => Math.max(1, Math.floor(limit / 2));
 
 /** With less under way a crowded server answers faster in proportion; one that became slow answers as slowly as before. */
 function wasCrowded(trial: Trial, limit: number, typical: number): boolean {
@@ -75,8 +80,8 @@ function learnBase(base: number, limit: number, { slow, peak }: WindowSummary): 
 }
 
 /**
- * The limit after a window: one more while it is used and the 90th percentile stays near its uncontended value, less by
- * a quarter when it is far from it (AIMD, Chiu and Jain 1989). There is no probing by the clock: every decrease is its own
+ * The limit after a window: one more (at first: half as many more) while it is used and the 90th percentile stays near its
+ * uncontended value, less by a quarter when it is far from it (AIMD, Chiu and Jain 1989). There is no probing by the clock: every decrease is its own
  * probe. When it did not make calls faster, vovserver had become slower rather than crowded, and then it is undone and
  * the new time is what counts as uncontended. A limit that nobody needs as a whole is not why calls are slow: it only falls
  * back towards `start`, never below what is out. Gives the same limit or another; it lies in 1..most.
@@ -86,23 +91,20 @@ export function nextState(state: LawState, window: WindowSummary, most: number, 
   const out = Math.max(1, Math.min(limit, window.peak));
   const used = window.peak >= USED_SHARE * limit;
   if (window.bad > 0 && window.bad > BAD_SHARE * (window.count + window.bad)) {
-    return { limit: decreased(used ? out : limit), base: state.base, trial: null, warned: false };
+    return { ...state, limit: decreased(used ? out : limit), trial: null, warned: false, met: true };
   }
   const trial = used ? state.trial : null;
   const innocent = trial !== null && !wasCrowded(trial, limit, window.typical);
   const base = innocent ? window.slow : learnBase(state.base, limit, window);
-  if (trial !== null && window.slow <= TOLERANCE * base) {
-    return { limit: clamp(Math.max(limit, workedOn(trial, window.typical)), most), base, trial: null, warned: false };
-  }
+  const hasRoom = window.slow <= ROOM * base;
+  const met = state.met || (used && state.base > 0 && !innocent && !hasRoom);
+  const next = { limit, base, trial: null, warned: false, met };
   if (window.slow <= TOLERANCE * base) {
-    const grows = used && window.slow <= ROOM * base;
-    return { limit: grows ? clamp(limit + 1, most) : limit, base, trial: null, warned: false };
+    if (trial !== null) return { ...next, limit: clamp(Math.max(limit, workedOn(trial, window.typical)), most) };
+    return used && hasRoom ? { ...next, limit: clamp(limit + (met ? 1 : firstSteps(limit)), most) } : next;
   }
-  if (!used) {
-    const less = Math.max(Math.min(limit, start), out, Math.floor(limit * DECREASE));
-    return { limit: less, base, trial: null, warned: false };
-  }
+  if (!used) return { ...next, limit: Math.max(Math.min(limit, start), out, Math.floor(limit * DECREASE)) };
   const sure = state.warned || trial !== null;
-  if (!sure || decreased(out) >= out) return { limit, base, trial: null, warned: true };
-  return { limit: decreased(out), base, trial: { limit, out, typical: window.typical }, warned: true };
+  if (!sure || decreased(out) >= out) return { ...next, warned: true };
+  return { ...next, limit: decreased(out), trial: { limit, out, typical: window.typical }, warned: true };
 }

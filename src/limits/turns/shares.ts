@@ -44,7 +44,10 @@ export class Shares {
   #member = false;
   #lastBeat = 0;
   #lastWritten: number | null = null;
-  #lostAt: number | null = null;
+  /** Until then no share grows, because others may hold what the ledger does not tell. */
+  #heldUntil = 0;
+  /** It went by an equal part, without the others. */
+  #alone = false;
   #emptyAt: number | null = null;
   #replicas: number | null = null;
   #beating: Promise<void> | null = null;
@@ -119,6 +122,7 @@ export class Shares {
       });
       if (!done) return;
       this.#member = true;
+      this.#alone = false;
       this.#lastWritten = sentAt;
       this.#apply(grants, counts);
     } catch {
@@ -139,12 +143,14 @@ export class Shares {
 
   #listen({ beats }: Ledger): void {
     const now = this.#options.clock.now();
+    // What the others hold since the store went away they write only now, and nobody could hear them live.
+    if (this.#alone) this.#heldUntil = now + LIFE_MS;
     for (const [id, beat] of Object.entries(beats)) {
-      if (this.#heard.get(id)?.beat !== beat) this.#heard.set(id, { beat, at: now });
+      if (this.#alone || this.#heard.get(id)?.beat !== beat) this.#heard.set(id, { beat, at: now });
     }
     for (const id of this.#heard.keys()) if (beats[id] === undefined) this.#heard.delete(id);
     // The store forgot what was agreed: others hold turns that it does not know of yet.
-    if (this.#member && beats[this.#id] === undefined) this.#lostAt = now;
+    if (this.#member && beats[this.#id] === undefined) this.#heldUntil = Math.max(this.#heldUntil, now + SETTLE_MS);
     else if (!this.#member && Object.keys(beats).length === 0) this.#emptyAt ??= now;
     const others = Object.keys(beats).filter((id) => id !== this.#id && this.#lives(id)).length;
     this.#replicas = others + 1;
@@ -157,7 +163,7 @@ export class Shares {
 
   #ceiling(limit: number): number {
     const now = this.#options.clock.now();
-    if (this.#lostAt !== null && now - this.#lostAt < SETTLE_MS) return 0;
+    if (now < this.#heldUntil) return 0;
     if (this.#emptyAt === null || now - this.#emptyAt >= SETTLE_MS) return limit;
     // It may be the first start, or the store lost what others hold, and they have not written it again yet.
     return Math.max(1, Math.floor(limit / Math.max(1, this.#options.replicas())));
@@ -201,6 +207,7 @@ export class Shares {
     const now = this.#options.clock.now();
     const silent = this.#lastWritten === null ? Number.POSITIVE_INFINITY : now - this.#lastWritten;
     if (silent < ALONE_MS) return;
+    this.#alone = true;
     const grows = mayGrow && silent >= LIFE_MS;
     const replicas = Math.max(1, this.#replicas ?? this.#options.replicas());
     const { lanes } = this.#options.config();
