@@ -3,7 +3,8 @@
 // The stand-in has a loop like vovserver's: other phases (`--loop-ms`, by chance), then one http phase for whoever is there,
 // `--read-ms` and `--submit-ms` each, and two helpers for lists. Rate limits are set out of reach, so that turns alone
 // protect. A floods with reads, lists and submissions from two processes, with one token and with many; B submits at a
-// steady pace, without and with the flood in turn; A and B kill jobs in the flood. Control: without turns it falls short.
+// steady pace, without and with the flood in turn; A and B kill jobs in the flood. Control: without turns, and without the
+// bound of connections per account, which protects by itself when accounts are not shared, it falls far short.
 import { parseArgs } from 'node:util';
 import type { Met } from './fair-queue/client.ts';
 import { client, together, told } from './fair-queue/clients.ts';
@@ -44,10 +45,12 @@ await using stage = await setStage();
 for (const account of ['ann', 'bob', 'team']) await stage.setPassword(account, `pw-${account}`);
 
 async function start(mode: string): Promise<GatewayProcess[]> {
+  // Without turns nothing is to protect: neither does the bound of connections per account.
+  const connections = mode === 'off' ? { connections: { perAccount: 600, total: 2000 } } : {};
   const far = { requests: 100_000_000, window: '60s' };
   const section = {
     replicas,
-    queues: [{ name: 'proof', urls: [standin.url], allowInsecure: true }],
+    queues: [{ name: 'proof', urls: [standin.url], allowInsecure: true, ...connections }],
     limits: { lanes: { mode }, identity: { all: far }, address: far },
     server: { limits: { connectionsPerAddress: 5000 } },
     log: { level: 'error', requests: false },

@@ -94,7 +94,7 @@ export function runAdaptive(
   scene: Scene,
   start: number,
   most: number,
-  enough = (limit: number) => Math.max(50, 4 * limit),
+  enough = (limit: number) => Math.max(30, 4 * limit),
 ) {
   return run(scene, firstState(start), (state, { seen, peak }) => {
     if (seen.count < enough(state.limit)) return null;

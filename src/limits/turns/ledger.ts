@@ -71,7 +71,7 @@ const NEW_POOL: PoolRecord = { law: null, window: 0, era: 0, claims: {} };
 const NO_CLAIM: Claim = { held: 0, demand: 0, tenure: 0, rested: 0, sample: null };
 
 /** Answers that a window needs before it is judged. */
-const enough = (limit: number): number => Math.max(50, 4 * limit);
+const enough = (limit: number): number => Math.max(30, 4 * limit);
 
 /**
  * One beat of a replica. The ledger keeps for each replica what it may have out, and their sum stays within the limit: a
