@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/kernel/index.ts';
+import { AnswerTooLong } from '../../src/upstream/index.ts';
+import { createManualClock } from '../world/manual-clock.ts';
 import { type Caller, CONFIG, createFakeRoad, type Going, settle } from './fake-upstream.ts';
+import { countingCredential } from './rig.ts';
 
 type Step =
   | { readonly do: 'come'; readonly account: number; readonly target: number }
@@ -27,8 +30,11 @@ interface Came {
 
 const pick = <T>(list: readonly T[], which: number): T | undefined => list[which % Math.max(1, list.length)];
 
-/** Plays the steps and ends what is left; checks after every step that no key has two calls under way. */
-async function play(steps: readonly Step[], turns: number, atOnce: boolean) {
+/** How long after a step the next one comes: at once, after one turn of the microtask queue, or when nothing moves any more. */
+const BREATHS = [() => undefined, () => Promise.resolve(), settle] as const;
+
+/** Plays the steps and ends what is left; checks whenever nothing moves that no key has two calls under way. */
+async function play(steps: readonly Step[], turns: number, breaths: readonly number[]) {
   const road = createFakeRoad();
   road.gate.limit = turns;
   const came: Came[] = [];
@@ -59,11 +65,11 @@ async function play(steps: readonly Step[], turns: number, atOnce: boolean) {
       going.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', 'no answer'));
     }
   };
-  for (const one of steps) {
+  for (const [at, one] of steps.entries()) {
     act(one);
-    if (atOnce) continue;
-    await settle();
-    check();
+    const breath = BREATHS[breaths[at % breaths.length] ?? 2] ?? settle;
+    await breath();
+    if (breath === settle) check();
   }
   await settle();
   for (let rest = road.going[0]; rest !== undefined; rest = road.going[0]) {
@@ -74,15 +80,55 @@ async function play(steps: readonly Step[], turns: number, atOnce: boolean) {
   return { road, came, failed };
 }
 
+type More =
+  | { readonly do: 'come'; readonly account: number; readonly late: boolean }
+  | { readonly do: 'answer' | 'long' | 'denied' | 'stick' | 'move' | 'pass'; readonly which: number };
+
+/** Reads of one target, common to all accounts or not, with slow readers, long answers, denials and other servers. */
+async function playMore(steps: readonly More[], common: boolean, turns: number) {
+  const clock = createManualClock();
+  const road = createFakeRoad({ clock });
+  road.gate.limit = turns;
+  road.state.config = { ...CONFIG, shared: common ? ['/v'] : [] };
+  const came: { readonly caller: Caller; readonly account: string; readonly begunBefore: number }[] = [];
+  const end = (going: Going | undefined, how: 'answer' | 'long' | 'denied'): void => {
+    // What is streamed has no limit.
+    if (how === 'long' && going?.kind === 'ask') going.fail(new AnswerTooLong(CONFIG.maxBytes));
+    else going?.answer(how === 'denied' ? { status: 403 } : {});
+  };
+  for (const one of steps) {
+    if (one.do === 'come') {
+      const account = `user${one.account}`;
+      const token = countingCredential(account);
+      const credential = one.late ? { ...token, get: () => clock.sleep(100).then(() => token.get()) } : token;
+      const begunBefore = road.begun.length;
+      came.push({ caller: road.call({ account, target: '/v' }, credential), account, begunBefore });
+    } else if (one.do === 'pass') await clock.advance(one.which);
+    else if (one.do === 'move') road.state.epoch = `epoch-${one.which}`;
+    else if (one.do === 'stick') {
+      const reader = pick(came, one.which)?.caller.response;
+      if (reader !== undefined) reader.stuck = true;
+    } else end(pick(road.going, one.which), one.do);
+    await settle();
+    assert.ok(road.gate.peak <= turns);
+  }
+  for (let rounds = 0; rounds < 500 && came.some(({ caller }) => caller.ended === null); rounds += 1) {
+    await clock.advance(1000);
+    road.going[0]?.answer();
+    await settle();
+  }
+  return { road, came };
+}
+
 describe('reads that share answers', () => {
   it('get none that is older than their request, from their own account and target, one call of a key at a time', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { maxLength: 60, size: 'max' }),
         fc.constantFrom(1, 2, 8),
-        fc.boolean(),
-        async (steps, turns, atOnce) => {
-          const { road, came, failed } = await play(steps, turns, atOnce);
+        fc.array(fc.nat(2), { minLength: 1, maxLength: 20 }),
+        async (steps, turns, breaths) => {
+          const { road, came, failed } = await play(steps, turns, breaths);
           for (const { caller, account, target, begunBefore, left } of came) {
             assert.notEqual(caller.ended, null, 'everybody is answered');
             if (caller.ended !== 'answered') continue;
@@ -96,15 +142,53 @@ describe('reads that share answers', () => {
           assert.equal(road.gate.given, road.gate.done.length, 'every turn was given back');
         },
       ),
+      { numRuns: 400 },
+    );
+  });
+
+  it('get none that is older whatever readers, lengths, servers and credentials do', async () => {
+    const more: fc.Arbitrary<More> = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ do: fc.constant('come' as const), account: fc.nat(2), late: fc.boolean() }) },
+      { weight: 4, arbitrary: fc.record({ do: fc.constant('answer' as const), which: fc.nat(20) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('long' as const), which: fc.nat(20) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('denied' as const), which: fc.nat(20) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('stick' as const), which: fc.nat(20) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('move' as const), which: fc.nat(2) }) },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), which: fc.nat(2000) }) },
+    );
+    let shared = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(more, { maxLength: 60, size: 'max' }),
+        fc.boolean(),
+        fc.constantFrom(1, 8),
+        async (steps, common, turns) => {
+          const { road, came } = await playMore(steps, common, turns);
+          for (const { caller, account, begunBefore } of came) {
+            assert.equal(caller.ended, 'answered');
+            const number = Number(caller.response.text);
+            const source = road.begun[number];
+            assert.ok(number >= begunBefore, `the call ${number} began before the caller came (${begunBefore})`);
+            if (source?.call.account === account) continue;
+            shared += 1;
+            assert.ok(
+              common && caller.response.statusCode === 200,
+              'from another account only what is common, and good',
+            );
+          }
+          assert.deepEqual([road.gate.open, road.gate.waiting.size, road.going.length], [0, 0, 0]);
+        },
+      ),
       { numRuns: 300 },
     );
+    assert.ok(shared > 50, `${shared} answers came from other accounts`);
   });
 
   it('fail only when their own call failed, their turn was refused, or they left', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
         const calm = steps.filter(({ do: what }) => what !== 'fail' && what !== 'turn');
-        const { came } = await play(calm, 2, false);
+        const { came } = await play(calm, 2, [2]);
         for (const { caller, left } of came) if (!left) assert.equal(caller.ended, 'answered');
       }),
       { numRuns: 100 },
