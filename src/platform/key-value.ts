@@ -56,6 +56,8 @@ export interface KeyValue extends AsyncDisposable {
    * (after each reconnection), so that caches can be dropped.
    */
   subscribe(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<AsyncDisposable>;
+  /** Why it may lose what it acknowledged; empty when it keeps it. Throws when it may not be asked. */
+  doubts?(): Promise<readonly string[]>;
   /** A round trip, for readiness; throws {@link StoreUnavailable}. */
   ping(): Promise<void>;
 }

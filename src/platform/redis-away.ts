@@ -62,6 +62,13 @@ export function commandAway(error: unknown): Away | null {
   return code === null || code in SERVER_CODES ? connectionAway(error) : null;
 }
 
+/** Code of a reply that refuses one command only; null when something is wrong with the server or the connection. */
+export function refusalOf(error: unknown): string | null {
+  const away = commandAway(error);
+  if (away === null) return replyCode(error);
+  return away.code === 'NOPERM' ? away.code : null;
+}
+
 /** True when nothing else will work either, so that the circuit opens. */
 export function opensCircuit(away: Away): boolean {
   return SERVER_CODES[away.code]?.down ?? true;

@@ -9,7 +9,9 @@ import {
   type StoreState,
   StoreUnavailable,
 } from './key-value.ts';
+import { refusalOf } from './redis-away.ts';
 import { createRedisCalls, type RedisCalls } from './redis-calls.ts';
+import { doubtsOf, readSettings } from './redis-doubts.ts';
 import { evaluate } from './redis-evaluate.ts';
 import { COMPARE_AND_SET, INCREMENT } from './redis-scripts.ts';
 import { createRedisSubscriber, type RedisSubscriber } from './redis-subscriber.ts';
@@ -105,6 +107,24 @@ class RedisKeyValue implements KeyValue {
     await this.#calls.ping();
     const refusal = this.#subscriber?.refusal();
     if (refusal) throw new StoreUnavailable(`messages are not heard: ${refusal}`);
+  }
+
+  async doubts(): Promise<readonly string[]> {
+    let refused: string | null = null;
+    const ask = (pattern: string) =>
+      this.#calls.call('config', async (client) => {
+        try {
+          return await client.send('config', ['GET', pattern]);
+        } catch (error) {
+          // Many a site forbids CONFIG; nothing else is wrong with such a Redis.
+          refused = refusalOf(error);
+          if (refused === null) throw error;
+          return [];
+        }
+      });
+    const replies = await Promise.all([ask('append*'), ask('maxmemory*')]);
+    if (refused !== null) throw new Error(`Redis refused config: ${refused}`);
+    return doubtsOf(new Map(replies.flatMap((reply) => [...readSettings(reply)])));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

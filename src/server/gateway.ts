@@ -73,6 +73,7 @@ function announce(config: Config, report: ReportHandle): void {
 
 /** Ends the parts in the order that lets each still use what it needs. */
 async function disposeParts(parts: Parts): Promise<void> {
+  parts.storeDoubts[Symbol.dispose]();
   const { maintenance, plannedFailover, jobWatch, broker, sources, limiter, turns } = parts;
   const { tokens, sessions, bearers, providers, upstream, kv } = parts;
   const inOrder = [plannedFailover, maintenance, jobWatch, broker, sources, limiter, turns, tokens, sessions, bearers];
@@ -103,6 +104,7 @@ async function recall({ maintenance, plannedFailover }: Parts, clock: Clock): Pr
 }
 
 function open(config: Config, life: Life, parts: Parts, report: ReportHandle, clock: Clock, options: GatewayOptions) {
+  const { storeDoubts: doubts } = parts;
   const app = createApp({
     steps: parts.steps,
     clock,
@@ -121,6 +123,7 @@ function open(config: Config, life: Life, parts: Parts, report: ReportHandle, cl
         life.faults,
         parts.providers.list(),
         life.decided.config.queues.flatMap(({ name }) => parts.maintenance.frozen(name) ?? []),
+        doubts.list(),
       ),
     version: options.version,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
@@ -153,6 +156,7 @@ export async function createGateway(config: Config, options: GatewayOptions): Pr
   const parts = wire({ decided: () => life.decided, queueOfPort, report, clock, draining, random, version, ...kv });
   announce(config, report);
   await awaitStore(parts, clock);
+  void parts.storeDoubts.look();
   await recall(parts, clock);
   const doors = await open(config, life, parts, report, clock, options).catch(async (error: unknown) => {
     await disposeParts(parts);

@@ -30,6 +30,11 @@ function providerComponent({ name, type, state }: Pick<Provider, 'name' | 'type'
   return { name: `provider:${name}`, state: ready ? 'ok' : 'degraded', detail };
 }
 
+function storeDetail({ kind, state }: Pick<KeyValue, 'kind' | 'state'>, doubts: readonly string[]): string {
+  if (kind === 'memory') return 'in memory, for this process only';
+  return `redis ${state()}${doubts.length === 0 ? '' : `; may lose what it acknowledged: ${doubts.join('; ')}`}`;
+}
+
 /** The state of this replica from its parts; answers from memory. */
 export function readinessOf(
   life: Readiness['life'],
@@ -38,12 +43,13 @@ export function readinessOf(
   configFaults: number,
   providers: readonly Pick<Provider, 'name' | 'type' | 'state'>[],
   freezes: readonly Freeze[] = [],
+  doubts: readonly string[] = [],
 ): Readiness {
   return toReadiness(life, [
     {
       name: 'store',
       state: store.state() === 'up' ? 'ok' : 'degraded',
-      detail: store.kind === 'memory' ? 'in memory, for this process only' : `redis ${store.state()}`,
+      detail: storeDetail(store, doubts),
     },
     ...queues.map(queueComponent),
     ...freezes.map(freezeComponent),

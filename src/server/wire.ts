@@ -62,6 +62,7 @@ import { createServePage } from './steps/serve-page.ts';
 import { createServeVendorPage } from './steps/serve-vendor-page.ts';
 import { createShowOwn } from './steps/show-own.ts';
 import { createSubmitJob } from './steps/submit-job.ts';
+import { createStoreDoubts, type StoreDoubts } from './store-doubts.ts';
 import { type CarryPage, createVendorPages } from './vendor-pages.ts';
 import { type Guards, wireGuards } from './wire-guards.ts';
 import { wireJobWatch } from './wire-job-watch.ts';
@@ -93,6 +94,7 @@ export function decide(config: Config): Decided {
 /** Every part of one gateway by name. */
 export interface Parts extends SignIn, Guards {
   readonly kv: KeyValue;
+  readonly storeDoubts: StoreDoubts;
   readonly upstream: UpstreamHandle;
   readonly sources: Sources;
   readonly broker: Broker;
@@ -292,7 +294,8 @@ export function wire(options: WireOptions): Parts {
   });
   const guards = wireGuards(options, { kv, sealer, upstream: toVovserver.upstream, replicaId });
   const jobWatch = wireJobWatch(options, { ...guards, kv, sealer, broker: toVovserver.broker, replicaId });
-  const known = { ...toVovserver, ...signIn, ...guards, kv, tokens, limiter, jobWatch, jar, secure };
+  const storeDoubts = createStoreDoubts(kv, report, clock);
+  const known = { ...toVovserver, ...signIn, ...guards, kv, storeDoubts, tokens, limiter, jobWatch, jar, secure };
   const pages = wirePages({ ...known, decided, sealer, clock, report, version: options.version });
   const vendorPages = createVendorPages({ upstream: toVovserver.upstream, publicUrl: () => publicUrl, report, clock });
   return { ...known, pages, steps: wireSteps(options, known, vendorPages) };
