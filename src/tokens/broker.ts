@@ -11,6 +11,7 @@ import { createHolding, type Holding } from './holding.ts';
 import { createJwtStore } from './jwt-store.ts';
 import { createJwtWatch } from './jwt-watch.ts';
 import { createLoginPools } from './login-pool.ts';
+import { createSlots } from './login-slots.ts';
 import { createTakeTurn } from './login-turn.ts';
 import type { Broker } from './ports.ts';
 import { createRefusedPasswords } from './refused-passwords.ts';
@@ -82,18 +83,20 @@ export function createBroker(options: BrokerOptions): BrokerHandle {
   const renewal: Renewal = createRenewal(parts, fly);
   const accounts = createAccounts((state) => createAccountCredential(state, parts, fly, renewal));
   const watch = createJwtWatch(options.kv, parts, accounts, holding);
-  const underLease = createUnderLease(parts);
+  // Whoever forgets logs nobody in and waits for no turn.
+  const free = createSlots(() => Number.MAX_SAFE_INTEGER);
+  const whileForgetting = createUnderLease({ ...parts, slotsOf: () => free });
   const drop = createDrop(parts, accounts);
   return {
     credentialFor: (account) => accounts.of(account).credential,
     adopt: createAdopt(parts, accounts, holding),
     drop,
     stateOf: createStateOf(parts, accounts),
-    tryPassword: createTryPassword(parts, accounts, holding, createAttempts(options), underLease),
+    tryPassword: createTryPassword(parts, accounts, holding, createAttempts(options), createUnderLease(parts)),
     async dropAfter(account, forgetPassword) {
       const existed = await forgetPassword();
       // Whoever logs in after this finds no password any more; one that was being given meanwhile goes too.
-      return await underLease(accounts.of(account).state, async () => {
+      return await whileForgetting(accounts.of(account).state, async () => {
         const again = await forgetPassword();
         await drop(account);
         return existed || again;

@@ -71,7 +71,7 @@ describe('the broker while the store is away', () => {
       await world.get(a, name);
       await world.get(b, name);
     }
-    const keys = new Set(a.kv.seen.flatMap((call) => /jwt:\{[^}]+\}:[^"]+/.exec(call)?.[0] ?? []));
+    const keys = new Set(a.kv.seen.flatMap((call) => /jwt:\{[^}]+\}:vov1:6330/.exec(call)?.[0] ?? []));
     assert.equal(keys.size, 3);
     for (const key of keys) assert.equal(await world.store.delete(key), true);
     a.kv.gap();

@@ -119,7 +119,7 @@ describe('answers in every shape', () => {
         pieces = [Buffer.from(noise)];
         end = true;
         const answer = await rig.call();
-        assert.equal(answer.status, 502);
+        assert.ok([502, 503].includes(answer.status), `${answer.status}`);
         pieces = [Buffer.from(GOOD[0] ?? '')];
         end = false;
         assert.equal((await rig.call()).body.toString(), BODY);
