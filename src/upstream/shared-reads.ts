@@ -129,7 +129,9 @@ export class SharedReads {
     const { config } = flight;
     const { way, budget } = this.#options;
     const inVain = taken === null && this.#unshared.has(slot.key);
-    const turn = inVain ? null : await this.#turnFor(flight, taken);
+    let turn = inVain ? null : await this.#turnFor(flight, taken);
+    // Somebody may have come in the moment in which nobody was left.
+    while (turn === null && !inVain && flight.size > 0) turn = await this.#turnFor(flight, null);
     slot.next = null;
     const leader = flight.first;
     if (turn !== null && leader !== undefined && flight.size === 1 && config.join === 'next' && leader.miss === null) {

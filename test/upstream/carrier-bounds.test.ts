@@ -112,6 +112,28 @@ describe('bounds', () => {
   });
 });
 
+describe('one call of a key', () => {
+  it('stays one when somebody comes in the moment in which nobody was left', async () => {
+    for (let moments = 0; moments < 12; moments += 1) {
+      const road = createFakeRoad();
+      road.call();
+      const gone = road.call();
+      gone.leave();
+      only(road.going).answer();
+      for (let moment = 0; moment < moments; moment += 1) await undefined;
+      const callers = [road.call()];
+      await undefined;
+      callers.push(road.call());
+      await settle();
+      only(road.going).answer();
+      await settle();
+      for (const going of [...road.going]) going.answer();
+      await settle();
+      assert.deepEqual(codesOf(callers), ['answered', 'answered'], `after ${moments}`);
+    }
+  });
+});
+
 describe('settings that change', () => {
   it('count for the next call; who waits keeps what it waits for', async () => {
     const road = createFakeRoad();
