@@ -30,9 +30,9 @@ function providerComponent({ name, type, state }: Pick<Provider, 'name' | 'type'
   return { name: `provider:${name}`, state: ready ? 'ok' : 'degraded', detail };
 }
 
-function storeDetail({ kind, state }: Pick<KeyValue, 'kind' | 'state'>, doubts: readonly string[]): string {
-  if (kind === 'memory') return 'in memory, for this process only';
-  return `redis ${state()}${doubts.length === 0 ? '' : `; may lose what it acknowledged: ${doubts.join('; ')}`}`;
+function storeDetail(store: Pick<KeyValue, 'kind' | 'state'>, doubts: readonly string[]): string {
+  if (store.kind === 'memory') return 'in memory, for this process only';
+  return `redis ${store.state()}${doubts.length === 0 ? '' : `; may lose what it acknowledged: ${doubts.join('; ')}`}`;
 }
 
 /** The state of this replica from its parts; answers from memory. */
