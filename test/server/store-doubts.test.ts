@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createMemoryKeyValue, StoreUnavailable } from '../../src/platform/index.ts';
-import { readinessOf } from '../../src/server/readiness.ts';
 import { createStoreDoubts } from '../../src/server/store-doubts.ts';
+import { eventually } from '../world/eventually.ts';
 import { createManualClock } from '../world/manual-clock.ts';
+import { startRedis } from '../world/redis.ts';
+import { createWorld } from '../world/world.ts';
 
 type Told = [level: string, event: string, reason: string | undefined];
 
@@ -55,12 +57,15 @@ describe('a store that may lose what it acknowledged', () => {
     assert.deepEqual(bench.told.slice(1), [['info', 'store_not_asked', 'Redis refused config']]);
   });
 
-  it('is shown to the operator, and takes no replica out of its balancer', () => {
-    const store: Parameters<typeof readinessOf>[1] = { kind: 'redis', state: () => 'up' };
-    const shown = (doubts: readonly string[]) => readinessOf('serving', store, [], 0, [], [], doubts);
-    const [component] = shown(['appendonly is no']).components;
-    assert.equal(component?.detail, 'redis up; may lose what it acknowledged: appendonly is no');
-    assert.equal(component?.state, 'ok');
-    assert.equal(shown([]).components[0]?.detail, 'redis up');
+  it('is shown to the operator by a gateway on a real Redis, and takes no replica out of its balancer', async () => {
+    await using redis = await startRedis();
+    await using world = await createWorld({ redisPort: redis.port });
+    const store = async (): Promise<string> => {
+      const answer = await fetch(`http://127.0.0.1:${world.gateway.adminPort}/readyz?verbose`);
+      assert.equal(answer.status, 200);
+      return (await answer.text()).split('\n').find((line) => line.startsWith('store')) ?? '';
+    };
+    await eventually('it was asked', async () => /may lose what it acknowledged/.test(await store()));
+    assert.match(await store(), /^store\tok\tredis up; may lose what it acknowledged: appendonly is no/);
   });
 });
