@@ -205,6 +205,8 @@ const cutAfter =
   (socket) =>
     socket.write(text, () => cut(socket));
 
+const GONE = '503 GW_UPSTREAM_DOWN';
+
 /** What a hostile or broken server does, and what the caller gets. `cut`: the connection ends within the body. */
 const HOSTILE: readonly (readonly [name: string, act: RawHandler, outcome: string])[] = [
   ['status 099', write('HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n'), INVALID],
@@ -228,10 +230,10 @@ const HOSTILE: readonly (readonly [name: string, act: RawHandler, outcome: strin
   ['an odd character set', write('HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-7\r\n\r\n'), INVALID],
   ['an odd coding', write(`${HEAD}Content-Encoding: gzip, gzip\r\nContent-Length: 0\r\n\r\n`), INVALID],
   ['a redirect without a place', write('HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n'), INVALID],
-  ['a flood of hints', cutAfter('HTTP/1.1 103 H\r\nLink: </x>\r\n\r\n'.repeat(300), (s) => s.destroy()), INVALID],
-  ['an end before the answer', (socket) => socket.end(), INVALID],
-  ['a reset before the answer', (socket) => void socket.resetAndDestroy(), INVALID],
-  ['an end in the headers', cutAfter('HTTP/1.1 200 OK\r\nContent-T', (s) => s.end()), INVALID],
+  ['a flood of hints', cutAfter('HTTP/1.1 103 H\r\nLink: </x>\r\n\r\n'.repeat(300), (s) => s.destroy()), GONE],
+  ['an end before the answer', (socket) => socket.end(), GONE],
+  ['a reset before the answer', (socket) => void socket.resetAndDestroy(), GONE],
+  ['an end in the headers', cutAfter('HTTP/1.1 200 OK\r\nContent-T', (s) => s.end()), GONE],
   ['an end in the body', cutAfter(`${HEAD}Content-Length: 100\r\n\r\nabc`, (s) => s.end()), 'cut'],
   ['a reset in the body', cutAfter(`${HEAD}Content-Length: 100\r\n\r\nabc`, (s) => s.resetAndDestroy()), 'cut'],
   ['an end in the chunks', cutAfter(`${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nabc`, (s) => s.end()), 'cut'],
