@@ -25,7 +25,12 @@ export async function startGatewaySubject(target: string, core: string, redisCor
   const enough = { requests: 100_000_000, window: '60s' };
   const gateway = await stage.gateway({
     queues: [{ name: 'bench', urls: [target], allowInsecure: true, connections: { perAccount: 64 } }],
-    limits: { identity: { all: enough }, address: enough },
+    // Turns are taken, and as with the rate limits nobody waits for one: the other contenders limit nothing either.
+    limits: {
+      identity: { all: enough },
+      address: enough,
+      lanes: { mode: 'fixed', read: { concurrency: 64, most: 64 }, list: { concurrency: 64, most: 64 } },
+    },
   });
   pin(gateway.child.pid, core);
   return {
