@@ -83,7 +83,7 @@ export class PlainWay {
     how: Alone,
     after: AfterStream | null,
   ): Promise<ForwardResult> {
-    const reading = this.#readers.begin(turn, call.queue, response);
+    const reading = this.#readers.begin(turn, call, response);
     let bytes = 0;
     try {
       const result = await this.#options.upstream.forward(call, credential, response);

@@ -47,9 +47,9 @@ describe('a reader that is slower than vovserver', () => {
     assert.deepEqual(road.gate.done, [{ ok: true, seconds: 3 }]);
   });
 
-  it('is one of sixteen of a queue that may be served without a turn', async () => {
+  it('is one of two of an account and sixteen of a queue that may be served without a turn', async () => {
     const road = readersRoad();
-    const readers = Array.from({ length: 20 }, (_, nth) => stuck(road, nth));
+    const readers = Array.from({ length: 20 }, (_, nth) => stuck(road, nth, { account: `user${nth}` }));
     await road.clock.advance(2000);
     assert.equal(road.gate.open, 4);
     stuck(road, 99, { queue: 'day' });
@@ -59,6 +59,9 @@ describe('a reader that is slower than vovserver', () => {
     await settle();
     await road.clock.advance(500);
     assert.equal(road.gate.open, 3, 'who is done makes room');
+    for (let nth = 0; nth < 4; nth += 1) stuck(road, 100 + nth, { queue: 'week' });
+    await road.clock.advance(2000);
+    assert.equal(road.gate.open, 5, 'two of the four keep their turn');
     for (const going of [...road.going]) going.answer();
     await settle();
     assert.ok(readers.every(({ ended }) => ended === 'answered'));
