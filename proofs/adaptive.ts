@@ -52,7 +52,7 @@ const figures = createFigures(
 using published = watchPublished(() => adaptive.stage.redis.command('get', 'vovgw:limit:{turns}'));
 
 // The same scene for all, with a few seconds before it to get going.
-const WARM = 5;
+const WARM = 12;
 await everywhere(number('service-ms'));
 const calls = { callers: number('callers'), inTimeMs: number('in-time-ms') };
 const running = arms.map((arm) => arm.callers({ ...calls, seconds: WARM + 3 * seconds }));
@@ -84,6 +84,12 @@ figures.add(
   `≥ ${100 * number('share')} % of the best fixed`,
   `${whole(ofLaw)} (${phases(ofLaw).join(' + ')}): ${(100 * share).toFixed(1)} % (${shares.join(', ')})`,
   share >= number('share'),
+);
+figures.add(
+  `answers in time, fixed at ${server.helpers} over 3 replicas`,
+  '',
+  `${whole(ofStrict)} (${phases(ofStrict).join(' + ')})`,
+  true,
 );
 const worst = Math.min(...fixedGood.map((each) => whole(each.met))) / whole(best.met);
 figures.add(
@@ -125,7 +131,9 @@ const sceneOf =
     entry.at >= from;
 const peaks = await adaptive.peaks(begins[0] ?? 0);
 const wrong = above(peaks, published.seen, grace);
-const trace = published.seen.map(({ limit }) => limit).join(' ');
+const trace = published.seen
+  .map(({ at, limit }) => `${limit}@${((at - (begins[0] ?? 0)) / 1000).toFixed(0)}`)
+  .join(' ');
 figures.add(
   'most lists in flight at once, adaptive',
   '',

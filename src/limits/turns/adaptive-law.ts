@@ -32,7 +32,7 @@ export interface LawState {
   readonly trial: Trial | null;
   /** The window before was slow already: one alone may have been the onset of a rush, no measure of anything. */
   readonly warned: boolean;
-  /** False until calls have hindered each other once: so far nothing tells how much the server can do. */
+  /** False until calls have hindered each other since vovserver became faster: nothing tells how much it can do. */
   readonly met: boolean;
 }
 
@@ -97,7 +97,8 @@ export function nextState(state: LawState, window: WindowSummary, most: number, 
   const innocent = trial !== null && !wasCrowded(trial, limit, window.typical);
   const base = innocent ? window.slow : learnBase(state.base, limit, window);
   const hasRoom = window.slow <= ROOM * base;
-  const met = state.met || (used && state.base > 0 && !innocent && !hasRoom);
+  const faster = state.base > 0 && window.slow * TOLERANCE < state.base;
+  const met = !faster && (state.met || (used && state.base > 0 && !innocent && !hasRoom));
   const next = { limit, base, trial: null, warned: false, met };
   if (window.slow <= TOLERANCE * base) {
     if (trial !== null) return { ...next, limit: clamp(Math.max(limit, workedOn(trial, window.typical)), most) };
