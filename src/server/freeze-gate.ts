@@ -1,7 +1,8 @@
 import { type Maintenance, startsWork } from '../limits/index.ts';
 import type { Gate, Turn, UpstreamCall } from '../upstream/index.ts';
 
-const UNUSED = { ok: false, seconds: 0 } as const;
+/** Nothing went, so nothing is learnt of it. */
+const UNUSED = { ok: null, seconds: Number.NaN } as const;
 
 /**
  * A gate that lets what may start work through only while its queue is not frozen, also when the freeze began while the call

@@ -18,7 +18,7 @@ import { levelOf, needsPin, policyOf } from './tls-policy.ts';
 import { createWaiters } from './waiters.ts';
 
 /** What of a call decides whether it waits for a server. */
-export type Patience = Pick<UpstreamCall, 'method' | 'signal' | 'waitMs'>;
+export type Patience = Pick<UpstreamCall, 'method' | 'class' | 'signal' | 'waitMs'>;
 
 /** Everything that reaches one queue: its candidates in order, of which one is in use. */
 export interface QueueLink {
@@ -35,7 +35,7 @@ export interface QueueLink {
   readonly steady: boolean;
   /**
    * Returns when there is a server to try. Waits for the first round of a search, and a safe call that wants to wait for
-   * more. Throws the error of the outage.
+   * more; for a kill there is a look at once. Throws the error of the outage.
    */
   admit(patience: Patience | null): Promise<void>;
   /** What a caller is told while no server can be used. */
@@ -142,6 +142,7 @@ class CandidateLink implements QueueLink {
     if (!this.#down) await this.#search.round;
     if (this.steady) return;
     const { method = '', signal, waitMs = 0 } = patience ?? {};
+    if (patience?.class === 'control' && (await this.#search.hurry(this.#unreachable()))) return;
     if (signal !== undefined && isSafe(method) && (await this.#waiters.wait(waitMs, signal))) return;
     throw this.downError();
   }
@@ -192,7 +193,7 @@ class CandidateLink implements QueueLink {
     if (at < 0) return;
     if (kind === 'works') this.#search.hint(at);
     else if (at !== this.#active) this.#search.putOff(at, WRONG_PAUSE);
-    else if (!this.line.ready) this.#trouble(this.line, 'wrong');
+    else if (!this.line.ready) this.#trouble(this.line, 'wrong', true);
   }
 
   status(): QueueStatus {
@@ -215,6 +216,11 @@ class CandidateLink implements QueueLink {
     const refuses = (pin: string | null): boolean =>
       policy !== null && pin !== null && needsPin(policy) && !policy.pins.has(pin);
     for (const line of [...this.#lines]) this.#end(line, refuses);
+  }
+
+  /** Candidates of which nothing worse is known than that they could not be reached. */
+  #unreachable(): number[] {
+    return this.#order().filter((at) => this.#why.get(at)?.kind === 'connect');
   }
 
   /** The candidates by preference: the one in use, then those after it. */
@@ -273,10 +279,11 @@ class CandidateLink implements QueueLink {
     report.log.info({ event: 'upstream_found', queue: config.name, host: line.origin }, 'a server of the queue works');
   }
 
-  #trouble(line: Line, why: LineTrouble): void {
+  /** `heard` from another replica: what everybody knows is not told again, or it would go round for ever. */
+  #trouble(line: Line, why: LineTrouble, heard = false): void {
     const at = this.#urls.findIndex(({ origin }) => origin === line.origin);
     this.#why.set(at, { kind: why, reason: line.detail });
-    if (why === 'wrong') {
+    if (why === 'wrong' && !heard) {
       this.#options.tell({ kind: 'wrong', queue: this.config.name, origin: line.origin });
     }
     // With one candidate there is nothing else to try: whoever calls meets the very fault.

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { createVovserver, type Vovserver } from '../../standin/vovserver/index.ts';
 import { send } from '../security/raw.ts';
 import { eventually } from '../world/eventually.ts';
+import { startRedis } from '../world/redis.ts';
 import { freePort } from '../world/redis-process.ts';
 import { createWorld, type World } from '../world/world.ts';
 
@@ -111,5 +112,25 @@ describe('a queue that a reload takes away', () => {
     world.gateway.reload({ ...world.config, queues: world.config.queues.slice(0, 1) });
     assert.equal((await world.call('GET', '/api/v3/project/1/version', { token, port })).status, 404);
     assert.equal((await world.call('GET', '/api/v3/project/1/version', { token })).status, 200);
+  });
+});
+
+describe('a server that is another queue', () => {
+  it('is told of to the other replicas when it is met, and never because it was heard of', async () => {
+    await using redis = await startRedis();
+    await using world = await createWorld({ vovserver: { queueName: 'other' }, redisPort: redis.port });
+    const published = async (): Promise<number> => {
+      const stats = String(await redis.command('INFO', 'commandstats'));
+      return Number(/cmdstat_publish:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+    };
+    const token = await world.token('alice');
+    for (let calls = 0; calls < 3; calls++) {
+      const answer = await world.call('GET', '/api/v3/jobs/1', { token });
+      assert.equal(answer.status, 503);
+      assert.match(await answer.text(), /GW_UPSTREAM_WRONG_QUEUE/);
+    }
+    // A hint that is passed on goes round thousands of times within so many answers of Redis.
+    for (let answers = 0; answers < 200; answers++) await redis.command('PING');
+    assert.ok((await published()) < 30, `${await published()} messages`);
   });
 });
