@@ -12,7 +12,7 @@ import type { Stored } from './record-store.ts';
 
 const LEASE_MS = 6000;
 
-/** A submission without a key, by what vovserver itself tells jobs apart: account, run directory and log file. */
+/** A submission without a key, by whose it is and what vovserver itself tells jobs apart by: account, run directory and log file. */
 interface NaturalWork extends Work {
   readonly job: JobText;
 }
@@ -29,7 +29,8 @@ export async function submitUnkeyed(parts: Parts, submission: Submission, way: S
   const job = readJobText(submission.body);
   const life = parts.config().jobs.implicitKeyLife;
   if (job === null || life === 0) return pass(parts, submission, way, null);
-  const names = [submission.queue, submission.account, job.rundir, job.logfile];
+  // On a shared account the lost job of a colleague is not this person's.
+  const names = [submission.queue, submission.account, submission.identity.subject, job.rundir, job.logfile];
   const work = { submission, way, job, id: parts.hash('implicit', names) };
   const earlier = await readEarlier(parts, work);
   if (earlier === 'away') {

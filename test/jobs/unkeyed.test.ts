@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Answer } from '../../src/jobs/index.ts';
 import { GatewayError } from '../../src/kernel/index.ts';
-import { BODY, createJobsWorld, DAY, type JobsWorld, type Replica, submissionOf } from './jobs-world.ts';
+import { BODY, createJobsWorld, DAY, type JobsWorld, personOf, type Replica, submissionOf } from './jobs-world.ts';
 import { createMortal } from './mortal.ts';
 
 const jobIdOf = ({ body }: Answer): number => JSON.parse(body.toString()).jobid;
@@ -92,6 +92,25 @@ describe('a submission without a key', () => {
     await world.clock.advance(DAY + 1);
     await submit(world);
     assert.equal(world.vovserver.reads.length, reads);
+  });
+
+  it('is not answered with the lost job of a colleague on a shared account', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.refusesSameLogfile = false;
+    const post = (user: string): Promise<Answer> => {
+      const shared = { key: null, account: 'team', shared: true, identity: personOf(user) };
+      return world.submissions.submit(submissionOf(shared), world.vovserver.way('team'));
+    };
+    world.vovserver.reading = 'away';
+    world.vovserver.mishaps = ['lost-after'];
+    await assert.rejects(post('ann'), codeIs('GW_OUTCOME_UNKNOWN'));
+    world.vovserver.reading = 'ok';
+    const bens = await post('ben');
+    assert.equal(jobIdOf(bens), world.vovserver.jobs[1]?.id, 'a job of his own');
+    const anns = await post('ann');
+    assert.equal(jobIdOf(anns), world.vovserver.jobs[0]?.id, 'she gets hers');
+    const owner = async (answer: Answer) => (await world.origins.find('test', String(jobIdOf(answer))))?.subject;
+    assert.deepEqual([await owner(anns), await owner(bens)], ['local:ann', 'local:ben']);
   });
 
   it('is sent as it is when implicit keys are switched off', async () => {
