@@ -49,7 +49,7 @@ const coalesceSchema = z.strictObject({
     )
     .default([])
     .describe(
-      'Routes whose answers may be used again for a short while, within one vovserver account and replica. Answers say their age; a write of the account ends them.',
+      'Routes whose answers may be used again for a short while, within one vovserver account and replica. Answers say their age; a write of the account ends them on the replica that carried it, on others they end with their life: with several replicas choose a life that may pass before one reads what one wrote.',
     ),
 });
 
