@@ -220,10 +220,8 @@ async function decide(parts: Parts, work: KeyedWork, sent: In<'sent'>, answer: A
   if (found.kind === 'one') return adopt(parts, work, unknown, found.jobId);
   // vovserver said yes: the caller gets its answer, and a retry the job once it can be found.
   if (verdict.kind === 'unreadable') return answer;
-  if (found.kind === 'none' && over) {
-    await forget(parts, work, unknown);
-    return answer;
-  }
+  // The answer may go; the record stays, since a search so soon may be answered by an older copy of vovserver.
+  if (found.kind === 'none' && over) return answer;
   throw tellUnknown(parts, work, unknown);
 }
 

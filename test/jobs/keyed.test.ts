@@ -129,11 +129,34 @@ describe('a submission with a key', () => {
 
   it('is not kept when nothing was executed', async () => {
     await using world = createJobsWorld();
-    world.vovserver.mishaps = ['not-sent', 'refused', 'fails-before', 'none'];
+    world.vovserver.mishaps = ['not-sent', 'refused', 'none'];
     await assert.rejects(submit(world), failsWith('GW_SATURATED'));
     assert.equal((await submit(world)).status, 400);
-    assert.equal((await submit(world)).status, 500);
     assert.equal(isReplayed(await submit(world)), false);
+  });
+
+  it('that failed is not sent again on the word of a list that may be older', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.refusesSameLogfile = false;
+    world.vovserver.mishaps = ['fails-after'];
+    world.vovserver.copyOf = world.clock.now() - 1;
+    assert.equal((await submit(world)).status, 500, 'what vovserver says goes to the caller');
+    await world.clock.advance(3000);
+    await assert.rejects(submit(world), failsWith('GW_OUTCOME_UNKNOWN'));
+    assert.equal(world.vovserver.sent.length, 1);
+    world.vovserver.copyOf = null;
+    assert.equal(jobIdOf(await submit(world)), world.vovserver.jobs[0]?.id);
+    assert.equal(world.vovserver.jobs.length, 1);
+  });
+
+  it('that failed is sent again once no list can be older', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['fails-before'];
+    assert.equal((await submit(world)).status, 500);
+    await assert.rejects(submit(world), failsWith('GW_OUTCOME_UNKNOWN'));
+    await world.clock.advance(61_000);
+    assert.equal(isReplayed(await submit(world)), false);
+    assert.equal(world.vovserver.jobs.length, 1);
   });
 
   it('is refused before anything is sent while the store is away', async () => {
