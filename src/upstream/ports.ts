@@ -163,7 +163,8 @@ export interface Upstream extends AsyncDisposable {
    */
   ask(call: UpstreamCall, credential: Credential, maxBytes: number): Promise<WholeAnswer>;
   /**
-   * Throws GW_UPSTREAM_DOWN while no server of the queue can be used; a safe call waits for one as long as its caller wants.
+   * Throws GW_UPSTREAM_DOWN while no server of the queue can be used; a safe call waits for one as long as its caller wants,
+   * and for a kill the candidates are looked at once more.
    * Undefined at once otherwise. For whoever must not take a turn in vain; the others do it by themselves.
    */
   admit(call: UpstreamCall): Promise<void> | undefined;

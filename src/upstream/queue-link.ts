@@ -288,9 +288,10 @@ class CandidateLink implements QueueLink {
     }
     // With one candidate there is nothing else to try: whoever calls meets the very fault.
     if (this.#urls.length === 1 && why !== 'connect') return;
-    if (why === 'wrong') this.#search.putOff(at, WRONG_PAUSE);
-    else if (why === 'unproven') this.#search.putOff(at, UNPROVEN_PAUSE);
-    else if (why !== 'connect') this.#search.putOff(at);
+    const pause = why === 'wrong' ? WRONG_PAUSE : why === 'unproven' ? UNPROVEN_PAUSE : undefined;
+    // What only a look at another one met, the search itself puts off.
+    if (line !== this.line && pause === undefined) return;
+    if (why !== 'connect') this.#search.putOff(at, pause);
     if (line !== this.line) return;
     this.#since ??= this.#options.clock.now();
     void this.#search.begin(this.#order());

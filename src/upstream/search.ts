@@ -13,6 +13,8 @@ export interface Search {
   works(candidate: number): void;
   /** Somebody says that this one works: it is looked at now, when one is searched for. */
   hint(candidate: number): void;
+  /** Looks at these now, for somebody who must not wait; true when one was found. A short while after a look it does nothing. */
+  hurry(candidates: readonly number[]): Promise<boolean>;
   /** Whether a candidate is not to be looked at yet. */
   isPutOff(candidate: number): boolean;
   /** Ends the search: another way was found, or nobody needs one. */
@@ -35,6 +37,8 @@ export interface SearchOptions {
 
 /** Milliseconds that a candidate of higher preference may take longer. */
 const GRACE = 250;
+/** Milliseconds after a look within which nobody hurries to the next. */
+const CALM = 200;
 /** Looks at a candidate get so many times rarer at most. */
 const RAREST = 4;
 
@@ -50,6 +54,7 @@ class CandidateSearch implements Search {
   readonly #dueAt: number[];
   #order: readonly number[] = [];
   #looking = false;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #timer: Disposable | null = null;
   /** Counts the searches, so that a look of one that ended changes nothing. */
   #search = 0;
@@ -91,6 +96,14 @@ class CandidateSearch implements Search {
     void this.#look();
   }
 
+  async hurry(candidates: readonly number[]): Promise<boolean> {
+    const now = this.#options.clock.now();
+    if (this.round === null || this.#looking || Math.abs(now - this.#lookedAt) < CALM) return false;
+    for (const candidate of candidates) this.#dueAt[candidate] = Number.NEGATIVE_INFINITY;
+    this.#timer?.[Symbol.dispose]();
+    return await this.#look();
+  }
+
   isPutOff(candidate: number): boolean {
     return (this.#dueAt[candidate] ?? 0) > this.#options.clock.now();
   }
@@ -107,6 +120,7 @@ class CandidateSearch implements Search {
     const { clock, look, found } = this.#options;
     const search = this.#search;
     this.#looking = true;
+    this.#lookedAt = clock.now();
     const due = this.#order.filter((candidate) => !this.isPutOff(candidate));
     const looks = due.map(async (candidate) => {
       const good = await look(candidate);

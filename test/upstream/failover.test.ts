@@ -160,6 +160,34 @@ describe('an outage', () => {
     assert.equal(upstream.admit(call('GET', 0)), undefined);
   });
 
+  it('is looked through at once for a kill', async () => {
+    const [a = '', b = ''] = await deadUrls(2);
+    const clock = createManualClock();
+    await using upstream = createUpstream({ queues: [queueOf([a, b])], report: createToldReport(), clock });
+    const signal = new AbortController().signal;
+    const kill = {
+      queue: 'night',
+      account: 'x',
+      method: 'PUT',
+      target: '/',
+      route: '/',
+      class: 'control',
+      rawHeaders: [],
+      body: { kind: 'none' },
+      requestId: '',
+      traceparent: '',
+      signal,
+    } as const;
+    await upstream.login('night', 'x', new Secret('y'));
+    await clock.advance(300);
+    await assert.rejects(async () => await upstream.admit(kill), /GW_UPSTREAM_DOWN/);
+    await using _back = await createRawServer((socket) => reply(socket, '{}'), undefined, Number(new URL(b).port));
+    await clock.advance(300);
+    await assert.rejects(async () => await upstream.admit({ ...kill, class: 'read' }), /GW_UPSTREAM_DOWN/);
+    await upstream.admit(kill);
+    assert.equal(upstream.status()[0]?.url, b);
+  });
+
   it('does not begin when only one connection failed', async () => {
     let broken = 0;
     await using server = await createRawServer((socket) => reply(socket, '{}'));
@@ -311,6 +339,30 @@ describe('replicas', () => {
     await clock.advance(1000);
     await until(() => quick.status()[0]?.url === b);
     await until(() => slow.status()[0]?.url === b);
+  });
+
+  it('warn each other of another queue once, and ask it no more', async () => {
+    const a = await createRawServer(open('night'));
+    await using x = await createRawServer(open('day'));
+    const clock = createManualClock();
+    await using kv = createMemoryKeyValue({ clock });
+    const told: string[] = [];
+    await using _ear = await kv.subscribe('vovserver-candidate', (message) => void told.push(message));
+    const make = () => {
+      const queues = [queueOf([urlOf(a), urlOf(x)], CHECK)];
+      return createUpstream({ queues, report: createToldReport(), clock, kv, random: () => 0.5 });
+    };
+    await using one = make();
+    await using two = make();
+    await clock.advance(0);
+    await a[Symbol.asyncDispose]();
+    const password = new Secret('pw');
+    assert.equal((await one.login('night', 'x', password)).kind, 'failed');
+    await eventually('both heard it', () => told.length === 1);
+    assert.equal((await two.login('night', 'x', password)).kind, 'failed');
+    for (let nth = 0; nth < 5; nth += 1) await clock.advance(1000);
+    assert.equal(told.length, 1, `${told}`);
+    assert.equal(x.requests.length, 1);
   });
 });
 

@@ -6,7 +6,6 @@ import { firstInOrder } from '../../src/upstream/first-in-order.ts';
 import { createHints, type Hint, hintIn } from '../../src/upstream/hints.ts';
 import { Outage, secondsLeft } from '../../src/upstream/outage.ts';
 import { createSearch, pauseBefore, type Search } from '../../src/upstream/search.ts';
-import { createStrangers } from '../../src/upstream/strangers.ts';
 import { createWaiters } from '../../src/upstream/waiters.ts';
 import { eventually } from '../world/eventually.ts';
 import { createManualClock } from '../world/manual-clock.ts';
@@ -91,6 +90,20 @@ describe('the search for a server', () => {
     search.hint(0);
     await clock.advance(60_000);
     assert.equal(looksAt(0).at(-1), 7000, 'nobody searches any more');
+  });
+
+  it('hurries for somebody who must not wait, but not all the time', async () => {
+    const { search, looksAt, found, good, clock } = createScene(2);
+    assert.equal(await search.hurry([0]), false, 'nothing is searched for');
+    await search.begin([0, 1]);
+    assert.equal(await search.hurry([0, 1]), false, 'there was a look a moment ago');
+    await clock.advance(500);
+    good.add(1);
+    assert.equal(await search.hurry([0]), false);
+    assert.deepEqual([looksAt(0), looksAt(1)], [[0, 500], [0]]);
+    await clock.advance(300);
+    assert.equal(await search.hurry([0, 1]), true);
+    assert.deepEqual(found, [1]);
   });
 
   it('leaves alone what is put off, and comes back to it', async () => {
@@ -226,20 +239,6 @@ describe('who waits for a server', () => {
     const all = Array.from({ length: 1100 }, () => wait(5000, new AbortController().signal));
     wake();
     assert.equal((await Promise.all(all)).filter(Boolean).length, 1024);
-  });
-});
-
-describe('a server that has not told its name', () => {
-  it('turns two away before it is left alone, and never gets the password of one of them again', () => {
-    const strangers = createStrangers();
-    assert.equal(strangers.rejected('alice'), false);
-    assert.equal(strangers.rejected('bob'), true);
-    assert.deepEqual([strangers.hasRejected('alice'), strangers.hasRejected('carol')], [true, false]);
-    assert.equal(strangers.refused(), false);
-    strangers.known();
-    assert.equal(strangers.hasRejected('alice'), false);
-    assert.equal(strangers.refused(), false);
-    assert.equal(strangers.refused(), true);
   });
 });
 
