@@ -14,6 +14,8 @@ export type Verdict =
   | { readonly kind: 'accepted'; readonly jobId: string }
   /** vovserver said no: nothing was executed. */
   | { readonly kind: 'refused' }
+  /** No, in other words than vovserver's: of a proxy before it, maybe after the job was made. */
+  | { readonly kind: 'doubted' }
   /** It failed on the way, maybe after the job was made. */
   | { readonly kind: 'failed' }
   /** It says yes, and names the job in a way that cannot be read. */
@@ -27,15 +29,21 @@ function jobIdOf(members: Readonly<Record<string, unknown>>): string | null {
   return typeof found === 'string' ? normalJobId(found) : null;
 }
 
+/** What is between gateway and vovserver says these, about a call that it may have passed on. */
+const OF_A_PROXY: ReadonlySet<number> = new Set([408, 425, 429, 499]);
+
+/** Whether vovserver itself says what is wrong. */
+const saysWhy = ({ errmsg, errormsg, error }: Readonly<Record<string, unknown>>): boolean =>
+  [errmsg, errormsg, error].some((text) => typeof text === 'string' && text !== '');
+
 /** Reads the answer to a submission; an id may be a number or a text, with or without leading zeros. */
 export function readVerdict({ status, body }: Answer): Verdict {
-  if (status >= 500) return { kind: 'failed' };
-  if (status < 200 || status >= 300) return { kind: 'refused' };
+  const moved = status >= 300 && status < 400;
+  if (status < 200 || moved || OF_A_PROXY.has(status) || status >= 500) return { kind: 'failed' };
   const members = readMembers(body);
+  if (status >= 400) return { kind: members !== null && saysWhy(members) ? 'refused' : 'doubted' };
   if (members === null) return { kind: 'nonsense' };
   const jobId = jobIdOf(members);
   if (jobId !== null) return { kind: 'accepted', jobId };
-  const { errmsg, errormsg, error } = members;
-  const said = [errmsg, errormsg, error].some((text) => typeof text === 'string' && text !== '');
-  return { kind: said ? 'refused' : 'unreadable' };
+  return { kind: saysWhy(members) ? 'refused' : 'unreadable' };
 }

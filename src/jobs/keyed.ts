@@ -221,7 +221,7 @@ async function decide(parts: Parts, work: KeyedWork, sent: In<'sent'>, answer: A
   // vovserver said yes: the caller gets its answer, and a retry the job once it can be found.
   if (verdict.kind === 'unreadable') return answer;
   // The answer may go; the record stays, since a search so soon may be answered by an older copy of vovserver.
-  if (found.kind === 'none' && over) return answer;
+  if (found.kind === 'none' && (over || verdict.kind === 'doubted')) return answer;
   throw tellUnknown(parts, work, unknown);
 }
 

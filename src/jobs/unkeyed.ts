@@ -82,7 +82,8 @@ async function pass(
     await Promise.all([counted, recordOrigin(parts, submission, verdict.jobId)]);
   }
   // A repeat is answered by the job if there is one, and not held back if there is none: this was an answer.
-  const doubtful = verdict.kind === 'nonsense' || (verdict.kind === 'failed' && !isOver(answer));
+  const lostOnTheWay = verdict.kind === 'failed' && !isOver(answer);
+  const doubtful = verdict.kind === 'nonsense' || verdict.kind === 'doubted' || lostOnTheWay;
   if (doubtful && natural !== null) {
     await remember(parts, natural, { at, settledAt: at - parts.settle.readAgeMs }, attempt);
   }

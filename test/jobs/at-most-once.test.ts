@@ -16,6 +16,8 @@ const MISHAPS: readonly Mishap[] = [
   'fails-before',
   'fails-after',
   'half-answer',
+  'proxy-timeout',
+  'proxy-page',
   'refused',
 ];
 

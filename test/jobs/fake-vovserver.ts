@@ -22,6 +22,10 @@ export type Mishap =
   | 'yes-in-other-words'
   /** A proxy says that vovserver is away; the job is made. */
   | 'gateway-error'
+  /** A proxy waits no longer; the job is made. */
+  | 'proxy-timeout'
+  /** A proxy refuses in words of its own what it has passed on; the job is made. */
+  | 'proxy-page'
   /** vovserver says no. */
   | 'refused';
 
@@ -158,6 +162,8 @@ export function createFakeVovserver(clock: Clock): FakeVovserver {
     if (mishap === 'lost-after') throw lostAnswer();
     if (mishap === 'fails-after') return json(500, { error: 'failed' });
     if (mishap === 'gateway-error') return json(502, { error: 'bad gateway' });
+    if (mishap === 'proxy-timeout') return json(408, { error: 'Request Timeout' });
+    if (mishap === 'proxy-page') return { ...json(403, {}), body: Buffer.from('<html>Forbidden</html>') };
     if (mishap === 'yes-in-other-words') return json(200, { submitted: true });
     const answer = json(200, { jobid: job.id });
     return mishap === 'half-answer' ? { ...answer, body: answer.body.subarray(0, 8) } : answer;

@@ -135,6 +135,35 @@ describe('a submission with a key', () => {
     assert.equal(isReplayed(await submit(world)), false);
   });
 
+  for (const mishap of ['proxy-timeout', 'proxy-page'] as const) {
+    it(`is looked for after what only a proxy says (${mishap})`, async () => {
+      await using world = createJobsWorld();
+      world.vovserver.refusesSameLogfile = false;
+      world.vovserver.mishaps = [mishap];
+      const answer = await submit(world);
+      assert.equal(jobIdOf(answer), world.vovserver.jobs[0]?.id);
+      assert.equal(jobIdOf(await submit(world)), jobIdOf(answer));
+      assert.equal(world.vovserver.sent.length, 1);
+    });
+  }
+
+  it('gets a refusal that may be of a proxy as it is, and stays in doubt; a time-out of one is no refusal', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.refusesSameLogfile = false;
+    world.vovserver.copyOf = world.clock.now() - 1;
+    world.vovserver.mishaps = ['proxy-page', 'proxy-timeout'];
+    assert.equal((await submit(world)).status, 403);
+    await assert.rejects(
+      submit(world, { key: 'k2', json: { ...BODY, logfile: 'L2' } }),
+      failsWith('GW_OUTCOME_UNKNOWN'),
+    );
+    await assert.rejects(submit(world), failsWith('GW_OUTCOME_UNKNOWN'));
+    await world.clock.advance(SETTLED);
+    world.vovserver.copyOf = null;
+    assert.equal(jobIdOf(await submit(world)), world.vovserver.jobs[0]?.id);
+    assert.equal(world.vovserver.sent.length, 2);
+  });
+
   it('that failed is not sent again on the word of a list that may be older', async () => {
     await using world = createJobsWorld();
     world.vovserver.refusesSameLogfile = false;

@@ -94,6 +94,20 @@ describe('a submission without a key', () => {
     assert.equal(world.vovserver.reads.length, reads);
   });
 
+  for (const [mishap, status] of [
+    ['proxy-timeout', 408],
+    ['proxy-page', 403],
+  ] as const) {
+    it(`is answered by the job when it repeats one of which only a proxy spoke (${mishap})`, async () => {
+      await using world = createJobsWorld();
+      world.vovserver.refusesSameLogfile = false;
+      world.vovserver.mishaps = [mishap];
+      assert.equal((await submit(world)).status, status);
+      assert.equal(jobIdOf(await submit(world)), world.vovserver.jobs[0]?.id);
+      assert.equal(world.vovserver.jobs.length, 1);
+    });
+  }
+
   it('is not answered with the lost job of a colleague on a shared account', async () => {
     await using world = createJobsWorld();
     world.vovserver.refusesSameLogfile = false;
