@@ -1,7 +1,7 @@
 import { createJobWatch, type JobWatch, type Origins, type Quotas, type WatchWay } from '../jobs/index.ts';
 import { createLeases, type KeyValue, type Sealer } from '../platform/index.ts';
 import type { Broker } from '../tokens/index.ts';
-import type { Carrier } from '../upstream/index.ts';
+import type { Carrier, Upstream } from '../upstream/index.ts';
 import { createCorrelation } from './correlation.ts';
 import type { WireOptions } from './wire.ts';
 
@@ -13,6 +13,7 @@ const NEVER = new AbortController().signal;
 export interface JobWatchParts {
   readonly kv: KeyValue;
   readonly sealer: Sealer;
+  readonly upstream: Pick<Upstream, 'epoch'>;
   readonly carrier: Carrier;
   readonly broker: Broker;
   readonly origins: Origins;
@@ -45,7 +46,7 @@ function createWatchWay(carrier: Carrier, broker: Broker): WatchWay {
 
 /** The watch over jobs for those who wait. */
 export function wireJobWatch(options: WireOptions, parts: JobWatchParts): JobWatch {
-  const { kv, sealer, carrier, broker, origins, quotas, replicaId } = parts;
+  const { kv, sealer, upstream, carrier, broker, origins, quotas, replicaId } = parts;
   const { decided, report, clock } = options;
   // A job that is gone counts no longer as live, whoever submitted it; what cannot be told now is found by the next recount.
   const onForgotten = async (queue: string, jobId: string): Promise<void> => {
@@ -61,6 +62,7 @@ export function wireJobWatch(options: WireOptions, parts: JobWatchParts): JobWat
     wayFor: createWatchWay(carrier, broker),
     origins,
     onForgotten: (queue, jobId) => void onForgotten(queue, jobId),
+    epoch: (queue) => upstream.epoch(queue),
     clock,
     report,
   });

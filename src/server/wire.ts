@@ -293,7 +293,7 @@ export function wire(options: WireOptions): Parts {
     replicaId,
   });
   const guards = wireGuards(options, { kv, sealer, upstream: toVovserver.upstream, replicaId });
-  const jobWatch = wireJobWatch(options, { ...guards, kv, sealer, broker: toVovserver.broker, replicaId });
+  const jobWatch = wireJobWatch(options, { ...toVovserver, ...guards, kv, sealer, replicaId });
   const storeDoubts = createStoreDoubts(kv, report, clock);
   const known = { ...toVovserver, ...signIn, ...guards, kv, storeDoubts, tokens, limiter, jobWatch, jar, secure };
   const pages = wirePages({ ...known, decided, sealer, clock, report, version: options.version });

@@ -1,20 +1,16 @@
-import { type Account, type Clock, GatewayError, type Identity } from '../../kernel/index.ts';
-import type { Origins } from '../ports.ts';
+import type { Account, Clock, Identity } from '../../kernel/index.ts';
 import { isFinal } from './job-state.ts';
 import type { Lookups } from './lookups.ts';
 import type { JobChange, WatchedJob } from './ports.ts';
+import type { Submitters } from './submitters.ts';
 import type { Watcher } from './watcher.ts';
-
-/** Milliseconds: a job may be seen right before it is written down who submitted it. */
-const WRITTEN_DOWN = 300;
-const REMEMBERED = 20_000;
 
 export interface AccountWatchOptions {
   readonly account: Account;
   readonly lookups: Lookups;
   /** Starts the watcher; `onNews` is told of every look. */
   readonly startWatcher: (onNews: (changes: readonly JobChange[], head: string) => void) => Watcher;
-  readonly origins: Pick<Origins, 'find'>;
+  readonly submitters: Submitters;
   readonly clock: Clock;
   readonly interval: () => number;
 }
@@ -31,8 +27,6 @@ export const seesAll = ({ roles }: Identity): boolean => roles.some((role) => ro
 export class AccountWatch {
   readonly #options: AccountWatchOptions;
   readonly #listeners = new Set<NewsListener>();
-  /** True submitters of jobs of a shared account, by job id. */
-  readonly #subjects = new Map<string, string>();
   #watcher: Watcher | null = null;
   #lingering: Disposable | null = null;
   #interested = 0;
@@ -114,44 +108,17 @@ export class AccountWatch {
   }
 
   /** Whether a job that vovserver shows is one of the identity's own. Throws GW_STORE_UNAVAILABLE on a shared account. */
-  async isOwn({ jobId, user }: WatchedJob, identity: Identity): Promise<boolean> {
-    const { account } = this.#options;
-    if (user !== account.name) return false;
-    return !account.shared || (await this.#subjectOf(jobId)) === identity.subject;
+  async isOwn(job: WatchedJob, identity: Identity): Promise<boolean> {
+    const { account, submitters } = this.#options;
+    if (job.user !== account.name) return false;
+    return !account.shared || (await submitters.of(job)) === identity.subject;
   }
 
   /** These changes as far as they are of the identity's own jobs. */
   async ownOf<C extends JobChange>(changes: readonly C[], identity: Identity): Promise<readonly C[]> {
-    if (!this.#options.account.shared) return changes;
-    const own: C[] = [];
-    for (const change of changes) if (await this.#isSubmitter(change.job.jobId, identity)) own.push(change);
-    return own;
-  }
-
-  async #isSubmitter(jobId: string, identity: Identity): Promise<boolean> {
-    try {
-      return (await this.#subjectOf(jobId, true)) === identity.subject;
-    } catch (error) {
-      if (error instanceof GatewayError) return false;
-      throw error;
-    }
-  }
-
-  async #subjectOf(jobId: string, patient = false): Promise<string | null> {
-    const known = this.#subjects.get(jobId);
-    if (known !== undefined) return known;
-    const { origins, account, clock } = this.#options;
-    let origin = await origins.find(account.queue, jobId);
-    if (origin === null && patient) {
-      await clock.sleep(WRITTEN_DOWN);
-      origin = await origins.find(account.queue, jobId);
-    }
-    if (origin === null || origin.account !== account.name) return null;
-    this.#subjects.set(jobId, origin.subject);
-    for (const oldest of this.#subjects.keys()) {
-      if (this.#subjects.size <= REMEMBERED) break;
-      this.#subjects.delete(oldest);
-    }
-    return origin.subject;
+    const { account, submitters } = this.#options;
+    if (!account.shared) return changes;
+    const subjects = await submitters.ofAll(changes.map(({ job }) => job));
+    return changes.filter(({ job }) => subjects.get(job.jobId) === identity.subject);
   }
 }

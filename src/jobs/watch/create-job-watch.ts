@@ -13,6 +13,7 @@ import { createPlaces } from './places.ts';
 import type { JobAsk, JobWatch, NewsAsk, NewsReader, WatchedJob, WatchWay } from './ports.ts';
 import { createReading } from './reading.ts';
 import { createSerial } from './serial.ts';
+import { createSubmitters } from './submitters.ts';
 import { createTableStore } from './table-store.ts';
 import { type Drain, waitForJob } from './wait.ts';
 import { Watcher } from './watcher.ts';
@@ -28,6 +29,8 @@ export interface JobWatchOptions {
   readonly origins: Pick<Origins, 'find' | 'saw'>;
   /** Told when vovserver has forgotten a job that had not been seen to end: `origins.saw` tells of all others. */
   readonly onForgotten?: (queue: string, jobId: string) => void;
+  /** Names the server of a queue, which numbers its jobs; without it there is one. */
+  readonly epoch?: (queue: string) => string;
   readonly clock: Clock;
   readonly random?: (bytes: number) => Buffer;
   readonly report: Pick<Report, 'log' | 'jobWatchers' | 'jobWatchCall'>;
@@ -61,7 +64,7 @@ function createDrain(): Drain & { start(): void } {
 /** Makes the watch of an account. */
 function createAccountWatches(options: JobWatchOptions) {
   const { kv, sealer, leases, hashKey, config, wayFor, origins, onForgotten, clock, report } = options;
-  const { random = randomBytes } = options;
+  const { random = randomBytes, epoch = () => '' } = options;
   const hash = createKeyedHash(hashKey);
   const interval = (): number => config().jobs.watch.interval;
   const dialects = new Map<string, Dialect>();
@@ -98,7 +101,8 @@ function createAccountWatches(options: JobWatchOptions) {
         onCall: (ok) => report.jobWatchCall(queue, 'all', ok),
         onNews,
       });
-    return new AccountWatch({ account, lookups, startWatcher, origins, clock, interval });
+    const submitters = createSubmitters({ account, origins, clock, epoch: () => epoch(queue) });
+    return new AccountWatch({ account, lookups, startWatcher, submitters, clock, interval });
   };
   return {
     interval,
