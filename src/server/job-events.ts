@@ -4,8 +4,8 @@ import { jobBody } from './job-body.ts';
 
 /** Milliseconds between two signs of life: proxies cut what is silent for a minute. */
 const HEARTBEAT = 15_000;
-/** Milliseconds between two looks at the credential. */
-const CHECK = 3000;
+/** Milliseconds between two looks at the credential; nothing is told on an older one. */
+const CHECK = 500;
 /** Bytes that a reader may be behind when there is more for it. */
 const BEHIND = 262_144;
 /** Milliseconds after which a reader that was cut off should come again. */
@@ -84,23 +84,57 @@ export async function openJobEvents(watch: JobWatch, ask: NewsAsk, options: Even
       parts.use(reading);
       const writer = createWriter(stream, ask.account.queue, () => parts.dispose());
       parts.use(clock.every(HEARTBEAT, writer.beat));
-      let checking = false;
-      const look = async (): Promise<void> => {
-        if (checking) return;
-        checking = true;
-        try {
-          await check();
-        } catch {
-          writer.over('credential');
-        } finally {
-          checking = false;
-        }
-      };
-      parts.use(clock.every(CHECK, () => void look()));
-      later.become(writer);
+      const checked = createChecked(writer, clock, check);
+      parts.use(clock.every(CHECK, checked.look));
+      later.become(checked.reader);
       return { [Symbol.dispose]: () => parts.dispose() };
     },
   };
+}
+
+/** Passes news on while the credential was looked at a moment ago; else they wait for the next look, or are never told. */
+function createChecked(
+  writer: ReturnType<typeof createWriter>,
+  clock: Clock,
+  check: () => Promise<void>,
+): { readonly reader: NewsReader; look(): void } {
+  let goodAt = clock.now();
+  let checking = false;
+  let waiting: JobNews[] = [];
+  let bytes = 0;
+  const isFresh = (): boolean => clock.now() >= goodAt && clock.now() - goodAt <= CHECK;
+  const lookNow = async (): Promise<void> => {
+    const began = clock.now();
+    try {
+      await check();
+    } catch {
+      writer.over('credential');
+      return;
+    } finally {
+      checking = false;
+    }
+    goodAt = began;
+    const ready = waiting;
+    waiting = [];
+    bytes = 0;
+    for (const news of ready) writer.read(news);
+  };
+  const look = (): void => {
+    if (checking) return;
+    checking = true;
+    void lookNow();
+  };
+  const read = (news: JobNews): void => {
+    if (waiting.length === 0 && isFresh()) {
+      writer.read(news);
+      return;
+    }
+    waiting.push(news);
+    bytes += bytesOf(news).length;
+    if (bytes > BEHIND) writer.over('slow');
+    else look();
+  };
+  return { look, reader: { begin: writer.begin, read, end: writer.end } };
 }
 
 /** Keeps what is read until there is somebody to write it: the head of the answer is sent in the same turn. */

@@ -71,11 +71,11 @@ describe('the writer of events', () => {
     const { clock, text, opened } = await open(async () => void checks++);
     await clock.advance(15_000);
     assert.match(text(), /\n\n:\n\n$/);
-    assert.equal(checks, 5);
+    assert.equal(checks, 30);
     opened[Symbol.dispose]();
     const before = text();
     await clock.advance(60_000);
-    assert.deepEqual([text(), checks], [before, 5], 'nothing goes on after the end');
+    assert.deepEqual([text(), checks], [before, 30], 'nothing goes on after the end');
   });
 
   it('cuts a reader that is too slow, with a last word, and writes no more to it', async () => {
@@ -92,11 +92,45 @@ describe('the writer of events', () => {
 
   it('ends with the credential, and with the gateway', async () => {
     const ended = await open(() => Promise.reject(new GatewayError('GW_UNAUTHENTICATED', 'revoked')));
-    await ended.clock.advance(3000);
+    await ended.clock.advance(500);
     assert.match(ended.text(), /event: end\ndata: \{"reason":"credential"\}\n\n$/);
     const drained = await open();
     drained.reader.end();
     assert.match(drained.text(), /event: end\ndata: \{"reason":"draining"\}\n\n$/);
     assert.deepEqual([drained.line.ended, drained.given], [true, ['back']]);
+  });
+
+  it('tells nothing while a look at the credential is late, and nothing more when it has ended', async () => {
+    const looks: PromiseWithResolvers<void>[] = [];
+    const { clock, reader, text, line } = await open(() => {
+      const look = Promise.withResolvers<void>();
+      looks.push(look);
+      return look.promise;
+    });
+    reader.read(newsOf('a-1'));
+    assert.match(text(), /id: a-1\n/, 'it was looked at when the stream was opened');
+    await clock.advance(501);
+    reader.read(newsOf('a-2'));
+    reader.read(newsOf('a-3'));
+    assert.doesNotMatch(text(), /id: a-2\n/);
+    assert.equal(looks.length, 1, 'one look for all');
+    looks[0]?.resolve();
+    await clock.advance(0);
+    assert.match(text(), /id: a-2\n.*\n\n.*\nid: a-3\n/);
+    await clock.advance(501);
+    reader.read(newsOf('a-4'));
+    looks[1]?.reject(new GatewayError('GW_UNAUTHENTICATED', 'revoked'));
+    await clock.advance(0);
+    assert.doesNotMatch(text(), /id: a-4\n/);
+    assert.match(text(), /event: end\ndata: \{"reason":"credential"\}\n\n$/);
+    assert.equal(line.ended, true);
+  });
+
+  it('keeps a bounded number of news for a look that does not end', async () => {
+    const { clock, reader, text } = await open(() => new Promise(() => undefined));
+    await clock.advance(501);
+    for (let nth = 0; nth < 2000; nth += 1) reader.read(newsOf(`a-${nth}`));
+    assert.match(text(), /event: end\ndata: \{"reason":"slow"\}\n\n$/);
+    assert.doesNotMatch(text(), /event: job/);
   });
 });
