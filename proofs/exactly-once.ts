@@ -133,8 +133,7 @@ figures.add(
 const count = number('scenes');
 if (count > 0) {
   const scenery = { stage, site, figures, count, ordersOf, namesOf, resolve };
-  await atTwoReplicas(scenery);
-  await otherBody(scenery);
+  await otherBody(scenery, await atTwoReplicas(scenery));
   await withoutKeys(scenery);
   await crash(scenery);
   await powerCut(scenery, 'always');

@@ -36,7 +36,7 @@ async function play(scenery: Scenery, scene: string, change: Partial<Order>, hal
 }
 
 /** The same key at two replicas in the same moment: one job, and both are told the same. */
-export async function atTwoReplicas(scenery: Scenery): Promise<void> {
+export async function atTwoReplicas(scenery: Scenery): Promise<readonly string[]> {
   const fates = await scenery.resolve(await play(scenery, 'twice', { twice: true }));
   const { duplicates, torn, lost, open } = judge(fates, await scenery.site.jobs());
   const seen = answersOf(fates);
@@ -46,14 +46,15 @@ export async function atTwoReplicas(scenery: Scenery): Promise<void> {
     `${duplicates.length}, ${torn.length}, ${lost.length}, ${open.length} (${seen.get('409 GW_KEY_IN_PROGRESS') ?? 0} × 409)`,
     [duplicates, torn, lost, open].every(({ length }) => length === 0),
   );
+  return fates.filter(({ end }) => end === 'job').map(({ name }) => name);
 }
 
-/** A key that was used, with another body. */
-export async function otherBody({ site, figures, count }: Scenery): Promise<void> {
+/** Keys that made a job, with another body. */
+export async function otherBody({ site, figures }: Scenery, used: readonly string[]): Promise<void> {
   const answers = await Promise.all(
-    Array.from({ length: Math.min(50, count) }, async (_, at) => {
-      const token = site.tokens[at % site.tokens.length];
-      const headers = { authorization: `Bearer ${token}`, 'idempotency-key': `"twice-${at}"` };
+    used.slice(0, 50).map(async (name, at) => {
+      const token = site.tokens[Number(/\d+$/.exec(name)?.[0]) % site.tokens.length];
+      const headers = { authorization: `Bearer ${token}`, 'idempotency-key': `"${name}"` };
       const url = `${site.urls[at % site.urls.length]}/api/v3/jobs`;
       const answer = await fetch(url, { method: 'POST', headers, body: bodyOf(`other-${at}`) });
       return `${answer.status} ${/GW_[A-Z_]+/.exec(await answer.text())?.[0]}`;

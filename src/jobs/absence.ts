@@ -8,7 +8,9 @@ import { isAnothers, type Lost } from './reconcile.ts';
 export type Absence = { readonly proved: true } | { readonly proved: false; readonly reason: string };
 
 /** So many jobs are held against the record of who submitted them. */
-const MOST_ROWS = 500;
+const MOST_ROWS = 1000;
+/** The clocks of two replicas may differ by so much: one lost it, another looks for it. */
+const REPLICAS_MS = 10_000;
 /** So many of the newest jobs are tried as the control. */
 const CONTROLS = 20;
 /** A submission may take so long from being sent to being recorded, and no clock may be in more doubt. */
@@ -41,8 +43,8 @@ interface Control {
 function offsetBy({ row, origin }: Control, byDate: number | null): { least: number; most: number } | null {
   const byControl = millis(row) - origin.submittedAt;
   const offset = byDate ?? byControl;
-  const slack = byDate === null ? DOUBT_MS : SLACK_MS;
-  const sound = Math.abs(byControl - offset) <= DOUBT_MS && Math.abs(offset) <= SKEW_MS - DOUBT_MS;
+  const slack = REPLICAS_MS + (byDate === null ? DOUBT_MS : SLACK_MS);
+  const sound = Math.abs(byControl - offset) <= DOUBT_MS && Math.abs(offset) <= SKEW_MS - DOUBT_MS - REPLICAS_MS;
   return sound ? { least: offset - slack, most: offset + slack } : null;
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Answer } from '../../src/jobs/index.ts';
 import { GatewayError } from '../../src/kernel/index.ts';
-import { BODY, createJobsWorld, type JobsWorld, submissionOf } from './jobs-world.ts';
+import { BODY, createJobsWorld, createReplica, type JobsWorld, submissionOf } from './jobs-world.ts';
 
 const jobIdOf = ({ body }: Answer): number => JSON.parse(body.toString()).jobid;
 const isUnknown = (error: unknown): boolean => error instanceof GatewayError && error.code === 'GW_OUTCOME_UNKNOWN';
@@ -25,8 +25,8 @@ async function lostOne(mishap: 'lost-before' | 'lost-after', reading: 'ok' | 'aw
   return world;
 }
 
-/** Longer than jobs.settle.lost and what the clocks may differ by when no Date says it. */
-const LATER = 45_000;
+/** Longer than jobs.settle.lost and what the clocks of vovserver and of replicas may differ by when no Date says it. */
+const LATER = 56_000;
 const LONGER = 71_000;
 
 describe('a lost submission without a mark', () => {
@@ -99,10 +99,10 @@ describe('a lost submission without a mark', () => {
       await submit(world, 'BEFORE');
       await world.clock.advance(5000);
       world.vovserver.jobs.push({ id: 7, user: 'alice', body: { ...BODY, logfile: 'BY-HAND' }, at: world.clock.now() });
-      await world.clock.advance(5000);
+      await world.clock.advance(15_000);
       world.vovserver.mishaps = ['lost-before'];
       await assert.rejects(submit(world, 'LOST'), isUnknown);
-      await world.clock.advance(20_000);
+      await world.clock.advance(25_000);
       await submit(world, 'CONTROL');
       await submit(world, 'LOST');
       assert.equal(jobsOf(world, 'LOST'), 1, 'what was submitted by hand before is not it');
@@ -122,6 +122,22 @@ describe('a lost submission without a mark', () => {
       await assert.rejects(submit(world, 'LOST'), isUnknown, harm);
       assert.equal(jobsOf(world, 'LOST'), 0);
     }
+  });
+
+  it('stays unknown for a replica whose clock is behind the one that lost it', async () => {
+    await using world = createJobsWorld({ marker: 'none' });
+    world.vovserver.clockOffset = 0;
+    world.vovserver.refusesSameLogfile = false;
+    world.vovserver.showsCommand = () => 'hidden';
+    world.vovserver.mishaps = ['lost-after'];
+    const ahead = { ...world.clock, now: () => world.clock.now() + 9000 };
+    const other = createReplica(world.kv, ahead, () => world.config);
+    const lost = submissionOf({ key: 'LOST', json: { ...BODY, logfile: 'LOST' } });
+    await assert.rejects(other.submissions.submit(lost, world.vovserver.way('alice')), isUnknown);
+    await world.clock.advance(LONGER + 10_000);
+    await submit(world, 'CONTROL');
+    await assert.rejects(submit(world, 'LOST'), isUnknown);
+    assert.equal(jobsOf(world, 'LOST'), 1);
   });
 
   it('stays unknown when vovserver writes times in another way', async () => {
