@@ -4,8 +4,9 @@ import { proveAbsence } from './absence.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { checkKey } from './idempotency-key.ts';
 import { readVerdict } from './job-id.ts';
+import { readJobText } from './job-text.ts';
 import { adoptedAnswer, keepAnswer, replay } from './kept-answer.ts';
-import { createMark, putMark } from './mark.ts';
+import { createMark, putMark, takesMark } from './mark.ts';
 import { checkSame, inProgress, isOver, nothingSent, outcomeUnknown } from './outcome.ts';
 import type { Parts, Work } from './parts.ts';
 import type { Answer, Submission, SubmissionWay } from './ports.ts';
@@ -30,6 +31,14 @@ type In<K extends SubmissionState['kind']> = Stored & {
 const isIn = <K extends SubmissionState['kind']>(kind: K, stored: Stored): stored is In<K> =>
   stored.record.state.kind === kind;
 
+/** Where it goes: one place however its path is spelled, unless the path itself says what is meant; and its query. */
+function placeOf({ target, route }: Submission): { readonly place: string; readonly query: string } {
+  const mark = target.includes('?') ? target.indexOf('?') : target.length;
+  const named = route !== undefined && !/[{*]/.test(route);
+  const query = target.slice(mark);
+  return { place: named ? route : target.slice(0, mark), query: query === '?' ? '' : query };
+}
+
 /** Makes a submission with a key; see {@link Submissions.submit}. */
 export async function submitKeyed(
   parts: Parts,
@@ -38,10 +47,10 @@ export async function submitKeyed(
   way: SubmissionWay,
 ): Promise<Answer> {
   checkKey(key);
-  const { queue, identity, method, target } = submission;
-  const mark = target.includes('?') ? target.indexOf('?') : target.length;
-  const id = parts.hash('submission', [queue, identity.subject, method, target.slice(0, mark), key]);
-  const fingerprint = fingerprintOf(target.slice(mark), submission.body);
+  const { queue, identity, method } = submission;
+  const { place, query } = placeOf(submission);
+  const id = parts.hash('submission', [queue, identity.subject, method, place, key]);
+  const fingerprint = fingerprintOf(query, submission.received ?? submission.body);
   const lease = await orRefuse(() => parts.leases.tryAcquire(`submission:${id}`, LEASE_MS));
   if (lease === null) return answerOfAnother(parts, submission, { id, fingerprint });
   await using held = lease;
@@ -96,7 +105,8 @@ function newRecord(parts: Parts, work: KeyedWork, mark: SubmissionRecord['mark']
   const { submission, fingerprint, lease } = work;
   const { account, requestId } = submission;
   const attempt = parts.random(12).toString('hex');
-  return { fingerprint, account, mark, requestId, attempt, state: { kind: 'pending', fence: lease.fence } };
+  const sought = submission.received === undefined ? {} : { sought: readJobText(submission.body) };
+  return { fingerprint, account, mark, ...sought, requestId, attempt, state: { kind: 'pending', fence: lease.fence } };
 }
 
 /** A step that must not be lost before anything is sent. Throws GW_KEY_IN_PROGRESS when another replica has gone on. */
@@ -111,9 +121,10 @@ async function step<K extends SubmissionState['kind']>(
   return next as In<K>;
 }
 
-/** Under the same record and mark, as a new attempt. */
+/** Under the same record, and mark if the body can still carry it, as a new attempt. */
 async function sendAgain(parts: Parts, work: KeyedWork, stored: Stored): Promise<Answer> {
-  const next = newRecord(parts, work, stored.record.mark);
+  const { mark } = stored.record;
+  const next = newRecord(parts, work, mark !== null && takesMark(mark.marker, work.submission.body) ? mark : null);
   const pending = await orRefuse(() => parts.store.put(work.id, stored, next, life(parts)));
   if (pending === null) throw inProgress(true);
   await parts.quotas.cancel(work.submission, stored.record.attempt);

@@ -15,15 +15,19 @@ export interface Mark {
   readonly text: string;
 }
 
-/** A mark that nobody can guess; null when the body cannot carry one: no JSON object, or the caller set the field. */
+/** Whether a body can carry a mark: a JSON object in which nobody has set the field. */
+export function takesMark(marker: Marker, body: Buffer): boolean {
+  const members = readMembers(body);
+  return members !== null && !Object.keys(members).some((name) => name.toLowerCase() === marker);
+}
+
+/** A mark that nobody can guess; null when the body cannot carry one. */
 export function createMark(
   marker: Config['jobs']['marker'],
   body: Buffer,
   random: (bytes: number) => Buffer,
 ): Mark | null {
-  if (marker === 'none') return null;
-  const members = readMembers(body);
-  if (members === null || Object.keys(members).some((name) => name.toLowerCase() === marker)) return null;
+  if (marker === 'none' || !takesMark(marker, body)) return null;
   return { marker, text: `vovgw${random(16).toString('hex')}` };
 }
 

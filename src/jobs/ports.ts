@@ -25,8 +25,13 @@ export interface Submission {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
+  /** Template of its route, which is one however the path is spelled. */
+  readonly route?: string;
   readonly contentType: string;
+  /** What is sent. */
   readonly body: Buffer;
+  /** What the caller sent, where `body` was made from it: what a repeat is held against. */
+  readonly received?: Buffer;
   /** Value of Idempotency-Key, checked; null without one. */
   readonly key: string | null;
 }

@@ -1,5 +1,5 @@
 import { type Found, type SeenJob, searchJob } from './job-search.ts';
-import { readJobText } from './job-text.ts';
+import { type JobText, readJobText } from './job-text.ts';
 import type { Mark } from './mark.ts';
 import type { Parts, Work } from './parts.ts';
 import type { Origin, Submission } from './ports.ts';
@@ -8,6 +8,8 @@ import type { Origin, Submission } from './ports.ts';
 export interface Lost {
   readonly account: string;
   readonly mark: Mark | null;
+  /** Without it the caller's own bytes say by what the job is looked for. */
+  readonly sought?: JobText | null;
   readonly requestId: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -44,7 +46,8 @@ async function claim(parts: Parts, { submission, id }: Work, job: SeenJob): Prom
 export async function reconcile(parts: Parts, work: Work, lost: Lost): Promise<Found> {
   const { submission, way } = work;
   const options = { way, clock: parts.clock, isAnothers: (job: SeenJob) => isAnothers(parts, work, lost, job) };
-  const wanted = { account: lost.account, mark: lost.mark, job: readJobText(submission.body), sentAt: lost.at };
+  const job = lost.sought === undefined ? readJobText(submission.received ?? submission.body) : lost.sought;
+  const wanted = { account: lost.account, mark: lost.mark, job, sentAt: lost.at };
   const found = await searchJob(options, wanted);
   if (found.kind === 'one' && found.job !== null && !(await claim(parts, work, found.job))) {
     return { kind: 'unsure', reason: 'the job was adopted by another submission' };

@@ -1,3 +1,4 @@
+import type { JobText } from './job-text.ts';
 import type { Mark } from './mark.ts';
 
 /** How far a submission with a key has come. Times are milliseconds since the epoch. */
@@ -22,6 +23,8 @@ export interface SubmissionRecord {
   readonly fingerprint: string;
   readonly account: string;
   readonly mark: Mark | null;
+  /** By what its job is looked for, where the caller's own bytes do not say it. */
+  readonly sought?: JobText | null;
   /** Of the request that sent it, or was about to. */
   readonly requestId: string;
   /** Unlike every other sending, of this submission too: callers may choose equal request ids. */

@@ -108,9 +108,9 @@ async function lost(parts: Parts, passed: Passed, at: number, error: unknown): P
   throw outcomeUnknown(parts.clock, settledAt + parts.settle.readAgeMs, false, error);
 }
 
-async function lookAtOnce(parts: Parts, work: Work, lost: Submission, at: number): Promise<string | null> {
+async function lookAtOnce(parts: Parts, work: NaturalWork, lost: Submission, at: number): Promise<string | null> {
   try {
-    const found = await reconcile(parts, work, { ...lost, mark: null, at });
+    const found = await reconcile(parts, work, { ...lost, mark: null, sought: work.job, at });
     return found.kind === 'one' ? found.jobId : null;
   } catch {
     return null;
@@ -154,7 +154,7 @@ async function repeat(parts: Parts, work: NaturalWork, { stored, at, settledAt }
   if (lease === null) throw inProgress(false);
   await using _held = lease;
   const now = parts.clock.now();
-  const lostOne = { ...stored.record, at };
+  const lostOne = { ...stored.record, sought: work.job, at };
   const found = await reconcile(parts, work, lostOne).catch(() => null);
   if (
     found === null ||

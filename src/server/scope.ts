@@ -41,8 +41,10 @@ export interface Scope {
   caller: Caller | null;
   /** Written by: decide route. */
   route: RouteDecision | null;
-  /** Written by: collect body. */
+  /** Written by: collect body; inspect body, with defaults. */
   body: CallBody;
+  /** The body as it came, where `body` is another. Written by: inspect body. */
+  received?: Buffer;
   /** Written by: choose account. */
   account: Account | null;
   /** Written by: forward. */

@@ -96,6 +96,58 @@ describe('a submission with a key', () => {
     );
   });
 
+  it('is one however its path is spelled, and an empty query is none', async () => {
+    await using world = createJobsWorld();
+    const route = '/api/v3/jobs';
+    const first = await submit(world, { target: '/api/v3/jobs', route });
+    for (const target of ['/api/v3/jobs/', '/api/v3/job%73', '/api/v3/jobs?']) {
+      const again = await submit(world, { target, route });
+      assert.deepEqual([isReplayed(again), jobIdOf(again)], [true, jobIdOf(first)], target);
+    }
+    for (const id of ['1', '2']) {
+      const one = { target: `/api/v3/sets/${id}`, route: '/api/v3/sets/{id}', json: { ...BODY, logfile: `S${id}` } };
+      assert.equal(isReplayed(await submit(world, one)), false, 'what the path itself says counts');
+    }
+    assert.equal(world.vovserver.jobs.length, 3);
+  });
+
+  it('is held against what the caller sent, not against what was made of it', async () => {
+    await using world = createJobsWorld({ marker: 'none' });
+    const received = Buffer.from(JSON.stringify({ command: BODY.command, logfile: BODY.logfile, env: BODY.env }));
+    const inFolder = (rundir: string, key = 'key-1') => ({ received, json: { ...BODY, rundir }, key });
+    const first = await submit(world, inFolder('/proj/a'));
+    const again = await submit(world, inFolder('/proj/b'));
+    assert.deepEqual([isReplayed(again), jobIdOf(again)], [true, jobIdOf(first)]);
+    const other = { ...inFolder('/proj/b'), received: Buffer.from('{"command":"other"}') };
+    await assert.rejects(submit(world, other), failsWith('GW_KEY_REUSED'));
+    world.vovserver.mishaps = ['lost-after'];
+    world.vovserver.reading = 'away';
+    world.vovserver.refusesSameLogfile = false;
+    await assert.rejects(submit(world, inFolder('/proj/a', 'k2')), failsWith('GW_OUTCOME_UNKNOWN'));
+    world.vovserver.reading = 'ok';
+    const found = await submit(world, inFolder('/proj/b', 'k2'));
+    assert.equal(jobIdOf(found), world.vovserver.jobs[1]?.id, 'the job is looked for by what was sent');
+    assert.equal(world.vovserver.jobs.length, 2);
+
+    world.vovserver.mishaps = ['lost-after'];
+    world.vovserver.reading = 'away';
+    const own = { ...BODY, logfile: 'L3' };
+    await assert.rejects(submit(world, { key: 'k3', json: own }), failsWith('GW_OUTCOME_UNKNOWN'));
+    world.vovserver.reading = 'ok';
+    const changed = { key: 'k3', received: Buffer.from(JSON.stringify(own)), json: { ...own, logfile: 'L4' } };
+    assert.equal(jobIdOf(await submit(world, changed)), world.vovserver.jobs[2]?.id);
+  });
+
+  it('loses its mark when a body that is sent again cannot carry it any more', async () => {
+    await using world = createJobsWorld();
+    const received = Buffer.from(JSON.stringify(BODY));
+    world.vovserver.mishaps = ['lost-before'];
+    await assert.rejects(submit(world, { received }), failsWith('GW_OUTCOME_UNKNOWN'));
+    await world.clock.advance(SETTLED);
+    await submit(world, { received, json: { ...BODY, jobname: 'by-default' } });
+    assert.equal(world.vovserver.sent[1]?.toString(), JSON.stringify({ ...BODY, jobname: 'by-default' }));
+  });
+
   it('is refused with another body, whatever became of the first', async () => {
     await using world = createJobsWorld();
     await submit(world);

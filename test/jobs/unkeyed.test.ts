@@ -108,6 +108,20 @@ describe('a submission without a key', () => {
     });
   }
 
+  it('is looked for by what was sent, not by what its caller wrote', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.refusesSameLogfile = false;
+    const { rundir: _byDefault, ...written } = BODY;
+    const received = Buffer.from(JSON.stringify(written));
+    const post = () => world.submissions.submit(submissionOf({ key: null, received }), world.vovserver.way('alice'));
+    world.vovserver.mishaps = ['lost-after', 'lost-after'];
+    assert.equal(jobIdOf(await post()), world.vovserver.jobs[0]?.id);
+    world.vovserver.reading = 'away';
+    await assert.rejects(post(), codeIs('GW_OUTCOME_UNKNOWN'));
+    world.vovserver.reading = 'ok';
+    assert.equal(jobIdOf(await post()), world.vovserver.jobs[1]?.id);
+  });
+
   it('is not answered with the lost job of a colleague on a shared account', async () => {
     await using world = createJobsWorld();
     world.vovserver.refusesSameLogfile = false;

@@ -114,3 +114,30 @@ describe('jobs.policy on the road', () => {
     assert.equal(deleted(), 1);
   });
 });
+
+describe('a key whose policy changes', () => {
+  it('stays that of the body that its caller sent, however its path is spelled', async () => {
+    const policy = [{ name: 'class', defaults: { jobclass: 'small' } }];
+    await using world = await createWorld({ config: { jobs: { policy } } });
+    const token = await world.token('alice');
+    const json = job();
+    const post = async (target: string, body: object = json) => {
+      const answer = await world.call('POST', target, { token, json: body, headers: { 'idempotency-key': 'one' } });
+      return { status: answer.status, text: await answer.text(), again: answer.headers.get('idempotent-replayed') };
+    };
+    const first = await post('/api/v3/jobs');
+    assert.deepEqual([first.status, first.again], [200, null]);
+    const { jobs } = world.config;
+    const changed = jobs.policy.map((rule) => ({ ...rule, defaults: { jobclass: 'normal' } }));
+    world.gateway.reload({ ...world.config, jobs: { ...jobs, policy: changed } });
+    for (const target of ['/api/v3/jobs', '/api/v3/jobs/']) {
+      assert.deepEqual(await post(target), { status: 200, text: first.text, again: 'true' });
+    }
+    assert.equal(
+      (await post('/api/v3/jobs', { ...json, jobclass: 'small' })).status,
+      422,
+      'another body of the caller',
+    );
+    assert.equal(world.vovserver.ledger.jobs.length, 1);
+  });
+});

@@ -82,6 +82,8 @@ export function createInspectBody(
       return answerDry(scope, decision, asked);
     }
     if (!decision.allowed) throw policyRefusal(decision);
-    if (scope.body.kind === 'bytes') scope.body = { kind: 'bytes', bytes: decision.body };
+    if (scope.body.kind !== 'bytes' || scope.body.bytes === decision.body) return;
+    scope.received = scope.body.bytes;
+    scope.body = { kind: 'bytes', bytes: decision.body };
   };
 }

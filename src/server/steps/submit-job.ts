@@ -14,8 +14,8 @@ function bytesOf({ body }: Scope): Buffer {
 }
 
 function submissionOf(scope: Scope, epoch: string): Submission | null {
-  const { req, meta, account, caller } = scope;
-  if (account === null || caller === null) return null;
+  const { req, meta, account, caller, route, received } = scope;
+  if (account === null || caller === null || route === null) return null;
   return {
     queue: account.queue,
     epoch,
@@ -28,8 +28,10 @@ function submissionOf(scope: Scope, epoch: string): Submission | null {
     requestId: meta.requestId,
     method: meta.method,
     target: meta.target,
+    route: route.template,
     contentType: req.headers['content-type'] ?? '',
     body: bytesOf(scope),
+    ...(received !== undefined && { received }),
     key: readIdempotencyKey(req.rawHeaders),
   };
 }
