@@ -13,6 +13,8 @@ export interface RowFilter {
   take(piece: Buffer): void;
   /** Rows of which the gateway's own record must tell whose they are. */
   readonly pending: number;
+  /** Bytes of rows that are in memory. */
+  readonly held: number;
   /** Their jobs, each once. */
   asked(): readonly string[];
   /** Decides about those: the ones of `mine` stay. */
@@ -160,6 +162,7 @@ class OwnRows implements RowFilter {
   #bytes = 0;
   readonly #rows: string[] = [];
   #asked: { readonly jobId: string; readonly row: string }[] = [];
+  #askedBytes = 0;
 
   constructor(plan: RowsPlan, { name, shared }: Reader) {
     this.#plan = plan;
@@ -176,6 +179,10 @@ class OwnRows implements RowFilter {
     return this.#asked.length;
   }
 
+  get held(): number {
+    return this.#bytes + this.#askedBytes;
+  }
+
   asked(): string[] {
     return [...new Set(this.#asked.map(({ jobId }) => jobId))];
   }
@@ -183,6 +190,7 @@ class OwnRows implements RowFilter {
   decide(mine: ReadonlySet<string>): void {
     const asked = this.#asked;
     this.#asked = [];
+    this.#askedBytes = 0;
     for (const { jobId, row } of asked) if (mine.has(jobId)) this.#keep(row);
   }
 
@@ -230,7 +238,9 @@ class OwnRows implements RowFilter {
       return;
     }
     const jobId = onlyValue(columns.ids.map((at) => jobIdOf(cells[at])));
-    if (jobId !== null) this.#asked.push({ jobId, row: shown });
+    if (jobId === null) return;
+    this.#asked.push({ jobId, row: shown });
+    this.#askedBytes += shown.length;
   }
 
   #keep(row: string): void {

@@ -8,6 +8,8 @@ export interface SinkOptions {
   /** Which of these jobs are the caller's, by the gateway's own record. Throws GatewayError. */
   readonly mine: (jobIds: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly plan: Parameters<typeof withheld>[1];
+  /** Told how many bytes are in memory, whenever that changed; throws when that is too much. */
+  readonly hold: (bytes: number) => void;
 }
 
 /** Rows are looked at in slices of so many bytes, so that a large answer leaves others their turn. */
@@ -78,7 +80,9 @@ export class RowSink extends ServerResponse {
     if (this.#cut || !this.#ended) throw new GatewayError('GW_UPSTREAM_INVALID', 'The answer of vovserver broke off.');
     if (this.#status >= 300) return { headers: this.#headers, visible: withheld(this.#status, this.#options.plan) };
     await this.#ask();
-    return { headers: this.#headers, visible: this.#options.filter.finish() };
+    const visible = this.#options.filter.finish();
+    this.#options.hold(visible.body.length);
+    return { headers: this.#headers, visible };
   }
 
   #add(piece: unknown, encoding: BufferEncoding): void {
@@ -94,6 +98,7 @@ export class RowSink extends ServerResponse {
       for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift()) {
         for (let at = 0; at < piece.length; at += SLICE) {
           this.#options.filter.take(piece.subarray(at, at + SLICE));
+          this.#options.hold(this.#options.filter.held);
           if (this.#options.filter.pending >= ASKED) await this.#ask();
           else if (at > 0) await new Promise(setImmediate);
         }

@@ -2,7 +2,8 @@ import { checkTarget, createRowFilter, type RowsPlan, type Visibility } from '..
 import type { Ownership } from '../../jobs/index.ts';
 import { type Account, GatewayError, type Identity } from '../../kernel/index.ts';
 import type { Broker } from '../../tokens/index.ts';
-import type { Carrier, UpstreamCall } from '../../upstream/index.ts';
+import { ByteBudget, type Carrier, type UpstreamCall } from '../../upstream/index.ts';
+import { HeldBytes } from '../held-bytes.ts';
 import { createJobWay } from '../job-way.ts';
 import { RowSink } from '../row-sink.ts';
 import type { Scope, Step } from '../scope.ts';
@@ -16,7 +17,11 @@ export interface ShowOwnOptions {
   readonly ownership: Ownership;
   readonly carrier: Carrier;
   readonly broker: Broker;
+  /** Bytes of filtered answers in memory at most, also of those that their readers are slow to take. */
+  readonly heldBytes?: number;
 }
+
+const HELD_BYTES = 64 * 1024 * 1024;
 
 /** They see whose job is whose by their role, so rows tell them nothing new. */
 const seesAll = ({ roles }: Identity): boolean => roles.some((role) => role !== 'user');
@@ -44,6 +49,7 @@ interface Reading {
  */
 export function createShowOwn(options: ShowOwnOptions): Step {
   const { hides, visibility, limits, ownership, carrier, broker } = options;
+  const budget = new ByteBudget(options.heldBytes ?? HELD_BYTES);
 
   const checkOwner = async ({ call, account, identity }: Reading, jobId: string): Promise<void> => {
     const { queue, name, shared } = account;
@@ -55,13 +61,18 @@ export function createShowOwn(options: ShowOwnOptions): Step {
     scope.result = await carrier.forward({ ...call, target }, broker.credentialFor(account), scope.res);
   };
 
-  const showRows = async ({ scope, call, account, identity }: Reading, plan: RowsPlan): Promise<void> => {
+  const writeRows = async (
+    { scope, call, account, identity }: Reading,
+    plan: RowsPlan,
+    held: HeldBytes,
+  ): Promise<void> => {
     const { queue, name } = account;
     const who = { queue, account: name, subject: identity.subject };
     const sink = new RowSink(scope.req, {
       filter: createRowFilter(plan, account),
       mine: (jobIds) => ownership.submittedBy(who, jobIds),
       plan,
+      hold: (bytes) => held.hold(bytes),
     });
     const { head: _, ...bare } = call;
     const asking: UpstreamCall = { ...bare, target: plan.target, rawHeaders: heededOf(call.rawHeaders) };
@@ -75,6 +86,17 @@ export function createShowOwn(options: ShowOwnOptions): Step {
     scope.res.writeHead(status, [...scope.head, ...headers, ...own]);
     scope.res.end(body);
     scope.result = { ...result, status, bytesOut: body.length };
+  };
+
+  const showRows = async (reading: Reading, plan: RowsPlan): Promise<void> => {
+    const held = new HeldBytes(budget);
+    try {
+      await writeRows(reading, plan, held);
+      held.releaseWith(reading.scope.res);
+    } catch (error) {
+      held.release();
+      throw error;
+    }
   };
 
   const show = async (reading: Reading): Promise<void> => {
