@@ -45,6 +45,8 @@ export interface SubmissionWay {
   send(body: Buffer, lost?: AbortSignal): Promise<Answer>;
   /** Reads, as the same account. Throws GatewayError. */
   read(target: string): Promise<Answer>;
+  /** Whether the caller has gone, so that no answer can reach it. */
+  gone?(): boolean;
 }
 
 /** Makes a submission at most once. */

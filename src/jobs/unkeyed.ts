@@ -2,12 +2,12 @@ import { GatewayError } from '../kernel/index.ts';
 import { StoreUnavailable } from '../platform/index.ts';
 import { readVerdict } from './job-id.ts';
 import { type JobText, readJobText } from './job-text.ts';
-import { adoptedAnswer, replay } from './kept-answer.ts';
+import { adoptedAnswer, keepAnswer, replay } from './kept-answer.ts';
 import { inProgress, isOver, nothingSent, outcomeUnknown } from './outcome.ts';
 import type { Parts, Work } from './parts.ts';
 import type { Answer, Submission, SubmissionWay } from './ports.ts';
 import { reconcile, recordOrigin } from './reconcile.ts';
-import type { SubmissionRecord } from './record.ts';
+import type { KeptAnswer, SubmissionRecord, SubmissionState } from './record.ts';
 import type { Stored } from './record-store.ts';
 
 const LEASE_MS = 6000;
@@ -17,11 +17,12 @@ interface NaturalWork extends Work {
   readonly job: JobText;
 }
 
-/** The state of an implicit record is always `unknown`: after a known success nothing is kept. */
-interface Lost {
+/** What is remembered: a submission that was lost, or one whose answer was. After a delivered success nothing is. */
+type Kept = SubmissionState & { readonly kind: 'unknown' | 'done' };
+
+interface Earlier<K extends Kept['kind'] = Kept['kind']> {
   readonly stored: Stored;
-  readonly at: number;
-  readonly settledAt: number;
+  readonly state: Kept & { readonly kind: K };
 }
 
 /** Makes a submission without a key; one that repeats another whose outcome is unknown is looked for first. */
@@ -40,13 +41,13 @@ export async function submitUnkeyed(parts: Parts, submission: Submission, way: S
   return earlier === null ? pass(parts, submission, way, work) : repeat(parts, work, earlier);
 }
 
-/** The lost submission that this one repeats; another command under the same log file is another submission. */
-async function readEarlier(parts: Parts, work: NaturalWork): Promise<Lost | null | 'away'> {
+/** The submission that this one repeats; another command under the same log file is another submission. */
+async function readEarlier(parts: Parts, work: NaturalWork): Promise<Earlier | null | 'away'> {
   try {
     const stored = await parts.store.read(work.id);
     if (stored === null || stored.record.fingerprint !== commandOf(parts, work)) return null;
     const { state } = stored.record;
-    return state.kind === 'unknown' ? { stored, at: state.at, settledAt: state.settledAt } : null;
+    return state.kind === 'unknown' || state.kind === 'done' ? { stored, state } : null;
   } catch (error) {
     if (error instanceof StoreUnavailable) return 'away';
     if (error instanceof GatewayError) return null;
@@ -80,14 +81,20 @@ async function pass(
   if (verdict.kind === 'accepted') {
     const counted = parts.quotas.commit(submission, attempt, verdict.jobId);
     await Promise.all([counted, recordOrigin(parts, submission, verdict.jobId)]);
+    if (natural !== null) await keepUndelivered(parts, natural, keepAnswer(answer, verdict.jobId), attempt);
   }
   // A repeat is answered by the job if there is one, and not held back if there is none: this was an answer.
   const lostOnTheWay = verdict.kind === 'failed' && !isOver(answer);
   const doubtful = verdict.kind === 'nonsense' || verdict.kind === 'doubted' || lostOnTheWay;
   if (doubtful && natural !== null) {
-    await remember(parts, natural, { at, settledAt: at - parts.settle.readAgeMs }, attempt);
+    await remember(parts, natural, { kind: 'unknown', at, settledAt: at - parts.settle.readAgeMs }, attempt);
   }
   return answer;
+}
+
+/** A caller that has gone repeats what it takes for lost: the repeat gets the answer that nobody heard. */
+async function keepUndelivered(parts: Parts, work: NaturalWork, answer: KeptAnswer, attempt: string): Promise<void> {
+  if (work.way.gone?.() === true) await remember(parts, work, { kind: 'done', answer }, attempt);
 }
 
 interface Passed {
@@ -102,7 +109,7 @@ async function lost(parts: Parts, passed: Passed, at: number, error: unknown): P
   if (natural !== null) {
     const found = await lookAtOnce(parts, natural, submission, at);
     if (found !== null) return adopt(parts, natural, { ...submission, mark: null, at, attempt }, found);
-    await remember(parts, natural, { at, settledAt }, attempt);
+    await remember(parts, natural, { kind: 'unknown', at, settledAt }, attempt);
   }
   parts.report.submission(submission.queue, 'unknown');
   throw outcomeUnknown(parts.clock, settledAt + parts.settle.readAgeMs, false, error);
@@ -118,19 +125,13 @@ async function lookAtOnce(parts: Parts, work: NaturalWork, lost: Submission, at:
 }
 
 /** Replaces whatever was there: the newest loss is the one that a repeat means. */
-function remember(
-  parts: Parts,
-  work: NaturalWork,
-  times: { at: number; settledAt: number },
-  attempt: string,
-): Promise<void> {
+function remember(parts: Parts, work: NaturalWork, state: Kept, attempt: string): Promise<void> {
   const { account, requestId } = work.submission;
   const record: SubmissionRecord = {
     ...{ account, requestId, mark: null, fingerprint: commandOf(parts, work) },
-    attempt,
-    state: { kind: 'unknown', ...times },
+    ...{ attempt, state },
   };
-  return parts.late('a submission without a key whose outcome is unknown', async () => {
+  return parts.late('a submission without a key that may be repeated', async () => {
     const before = await parts.store.read(work.id);
     await parts.store.put(work.id, before, record, parts.config().jobs.implicitKeyLife);
   });
@@ -138,21 +139,42 @@ function remember(
 
 async function adopt(
   parts: Parts,
-  { submission }: Work,
+  work: NaturalWork,
   lost: Parameters<typeof reconcile>[2] & { readonly attempt: string },
   jobId: string,
 ): Promise<Answer> {
+  const { submission } = work;
+  const kept = adoptedAnswer(jobId);
   const counted = parts.quotas.commit(submission, lost.attempt, jobId);
   await Promise.all([counted, recordOrigin(parts, submission, jobId, lost)]);
+  await keepUndelivered(parts, work, kept, lost.attempt);
   parts.report.submission(submission.queue, 'adopted');
-  return replay(adoptedAnswer(jobId));
+  return replay(kept);
 }
 
 /** One repeat at a time; what it comes to ends the record, so that a later equal submission is a new one. */
-async function repeat(parts: Parts, work: NaturalWork, { stored, at, settledAt }: Lost): Promise<Answer> {
+async function repeat(parts: Parts, work: NaturalWork, earlier: Earlier): Promise<Answer> {
   const lease = await parts.leases.tryAcquire(`implicit:${work.id}`, LEASE_MS).catch(() => null);
   if (lease === null) throw inProgress(false);
   await using _held = lease;
+  const { stored, state } = earlier;
+  return state.kind === 'done' ? deliver(parts, work, { stored, state }) : resolve(parts, work, { stored, state });
+}
+
+/** The answer that nobody heard is kept until somebody is there to hear it. */
+async function deliver(
+  parts: Parts,
+  { id, submission, way }: Work,
+  { stored, state }: Earlier<'done'>,
+): Promise<Answer> {
+  const heard = way.gone?.() !== true;
+  if (heard && !(await parts.store.drop(id, stored).catch(() => false))) throw inProgress(false);
+  parts.report.submission(submission.queue, 'replayed');
+  return replay(state.answer);
+}
+
+async function resolve(parts: Parts, work: NaturalWork, { stored, state }: Earlier<'unknown'>): Promise<Answer> {
+  const { at, settledAt } = state;
   const now = parts.clock.now();
   const lostOne = { ...stored.record, sought: work.job, at };
   const found = await reconcile(parts, work, lostOne).catch(() => null);

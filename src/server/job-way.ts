@@ -45,6 +45,7 @@ export function createJobWay(carrier: Carrier, broker: Broker, call: UpstreamCal
         throw error;
       }
     },
+    gone: () => call.signal.aborted,
     read(target) {
       // What is asked for the sake of a kill must not wait behind reads.
       const cls = call.class === 'control' ? 'control' : 'read';

@@ -108,6 +108,45 @@ describe('a submission without a key', () => {
     });
   }
 
+  it('is answered with its job when it repeats one whose caller had gone, and held back no longer than that', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.refusesSameLogfile = false;
+    const post = (gone: boolean, json: object = BODY): Promise<Answer> => {
+      const way = { ...world.vovserver.way('alice'), gone: () => gone };
+      return world.submissions.submit(submissionOf({ key: null, json }), way);
+    };
+    const unheard = jobIdOf(await post(true));
+    assert.notEqual(jobIdOf(await post(false, { ...BODY, command: 'other' })), unheard);
+    assert.equal(jobIdOf(await post(true)), unheard, 'nobody heard this one either');
+    const heard = await post(false);
+    assert.deepEqual([jobIdOf(heard), heard.headers.includes('Idempotent-Replayed')], [unheard, true]);
+    const next = await post(false);
+    assert.notEqual(jobIdOf(next), unheard, 'the next one is meant anew');
+    assert.notEqual(jobIdOf(await post(false)), jobIdOf(next));
+    assert.equal(world.vovserver.reads.length, 0);
+    assert.deepEqual(world.what, ['replayed', 'replayed']);
+
+    world.vovserver.mishaps = ['lost-after'];
+    const L2 = { ...BODY, logfile: 'L2' };
+    const found = await post(true, L2);
+    assert.equal(jobIdOf(await post(false, L2)), jobIdOf(found), 'found, but nobody was there');
+    await post(true, { ...BODY, logfile: 'L3' });
+    await world.clock.advance(DAY + 1);
+    const late = await post(false, { ...BODY, logfile: 'L3' });
+    assert.ok(!late.headers.includes('Idempotent-Replayed'), 'after implicitKeyLife');
+  });
+
+  it('is not kept for a caller that had gone when vovserver refused it, or when it was not sent', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.mishaps = ['refused', 'not-sent'];
+    const way = { ...world.vovserver.way('alice'), gone: () => true };
+    const post = () => world.submissions.submit(submissionOf({ key: null }), way);
+    assert.equal((await post()).status, 400);
+    await assert.rejects(post(), codeIs('GW_SATURATED'));
+    assert.equal((await post()).status, 200);
+    assert.equal(world.vovserver.jobs.length, 1);
+  });
+
   it('is looked for by what was sent, not by what its caller wrote', async () => {
     await using world = createJobsWorld();
     world.vovserver.refusesSameLogfile = false;

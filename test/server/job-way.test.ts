@@ -82,6 +82,13 @@ describe('the way of a submission', () => {
     await assert.rejects(sending, codeOf('GW_OUTCOME_UNKNOWN'));
   });
 
+  it('knows whether its caller has gone', () => {
+    const { caller, way } = rigOf();
+    assert.equal(way.gone?.(), false);
+    caller.abort();
+    assert.equal(way.gone?.(), true);
+  });
+
   it('listens to nobody after its end', async () => {
     const { caller, asked, way } = rigOf();
     const sending = way.send(Buffer.alloc(0));

@@ -150,6 +150,35 @@ describe('a submission', () => {
     assert.equal(jobs(), 0);
   });
 
+  it('without a key whose caller goes answers its repeat, and only that', async () => {
+    const job = newJob();
+    const mark = world.vovserver.ledger.seq;
+    const gone = new AbortController();
+    {
+      using _slow = fault({ kind: 'delay', ms: 500, times: 1 });
+      const first = fetch(`http://127.0.0.1:${world.gateway.port}/api/v3/jobs`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${alice}`, 'content-type': 'application/json' },
+        body: JSON.stringify(job),
+        signal: gone.signal,
+      });
+      await eventually('it has reached vovserver', () => seen(world, mark).some(isPost));
+      gone.abort();
+      await assert.rejects(first);
+    }
+    await eventually('its answer', async () => {
+      const made = jobs() === 1 ? world.vovserver.ledger.jobs.at(-1)?.id : undefined;
+      if (made === undefined) return false;
+      return (await look(world.call('GET', `/gateway/v1/jobs/${made}/origin`, { token: alice }))).status === 200;
+    });
+    const repeat = await submit(world, alice, job);
+    assert.deepEqual([repeat.status, repeat.headers.get('idempotent-replayed')], [200, 'true'], repeat.text);
+    assert.equal(repeat.jobid, Number(world.vovserver.ledger.jobs.at(-1)?.id));
+    assert.equal(seen(world, mark).filter(isPost).length, 1);
+    await submit(world, alice, job);
+    assert.equal(seen(world, mark).filter(isPost).length, 2, 'the next one is meant anew');
+  });
+
   it('whose caller goes is seen through, and a repeat with its key has the answer', async () => {
     const job = newJob();
     const mark = world.vovserver.ledger.seq;
