@@ -1,5 +1,5 @@
-/** What of the settings of a Redis lets it lose what it acknowledged; empty for one that keeps all. */
-export function doubtsOf(settings: ReadonlyMap<string, string>): readonly string[] {
+/** What of the settings of a Redis lets it lose what it acknowledged; `replicated`: another may take its place. */
+export function doubtsOf(settings: ReadonlyMap<string, string>, replicated = false): readonly string[] {
   const doubts: string[] = [];
   const [aof, fsync] = [settings.get('appendonly'), settings.get('appendfsync')];
   if (aof === 'no') doubts.push('appendonly is no, so what was written since its last snapshot ends with it');
@@ -9,8 +9,14 @@ export function doubtsOf(settings: ReadonlyMap<string, string>): readonly string
   if (policy !== 'noeviction' && Number(settings.get('maxmemory') ?? 0) > 0) {
     doubts.push(`maxmemory-policy is ${policy}, so keys go before their time when memory is short`);
   }
+  if (replicated && settings.get('min-replicas-to-write') === '0') {
+    doubts.push('min-replicas-to-write is 0, so a failover takes what no replica had received yet');
+  }
   return doubts;
 }
+
+/** Whether INFO replication names replicas. */
+export const hasReplicas = (info: unknown): boolean => /^connected_slaves:[1-9]/m.test(String(info));
 
 /** Reads the answer to CONFIG GET, a list or a map by the version of the protocol. */
 export function readSettings(reply: unknown): ReadonlyMap<string, string> {

@@ -11,7 +11,7 @@ import {
 } from './key-value.ts';
 import { refusalOf } from './redis-away.ts';
 import { createRedisCalls, type RedisCalls } from './redis-calls.ts';
-import { doubtsOf, readSettings } from './redis-doubts.ts';
+import { doubtsOf, hasReplicas, readSettings } from './redis-doubts.ts';
 import { evaluate } from './redis-evaluate.ts';
 import { COMPARE_AND_SET, INCREMENT } from './redis-scripts.ts';
 import { createRedisSubscriber, type RedisSubscriber } from './redis-subscriber.ts';
@@ -29,12 +29,14 @@ class RedisKeyValue implements KeyValue {
   readonly kind = 'redis';
   readonly #calls: RedisCalls;
   readonly #prefix: string;
+  readonly #mayFailOver: boolean;
   readonly #openSubscriber: () => RedisSubscriber;
   #subscriber: RedisSubscriber | null = null;
   #closed = false;
 
   constructor(config: RedisConfig, { clock, events, random = Math.random }: RedisKeyValueOptions) {
     this.#prefix = `${config.keyPrefix}:`;
+    this.#mayFailOver = config.mode !== 'standalone';
     this.#calls = createRedisCalls(config, { clock, events, random });
     this.#openSubscriber = () => createRedisSubscriber(config, clock, random);
   }
@@ -111,10 +113,10 @@ class RedisKeyValue implements KeyValue {
 
   async doubts(): Promise<readonly string[]> {
     let refused: string | null = null;
-    const ask = (pattern: string) =>
-      this.#calls.call('config', async (client) => {
+    const ask = (name: string, ...args: string[]) =>
+      this.#calls.call(name, async (client) => {
         try {
-          return await client.send('config', ['GET', pattern]);
+          return await client.send(name, args);
         } catch (error) {
           // Many a site forbids CONFIG; nothing else is wrong with such a Redis.
           refused = refusalOf(error);
@@ -122,9 +124,11 @@ class RedisKeyValue implements KeyValue {
           return [];
         }
       });
-    const replies = await Promise.all([ask('append*'), ask('maxmemory*')]);
+    const patterns = ['append*', 'maxmemory*', 'min-replicas*'];
+    const replies = await Promise.all(patterns.map((pattern) => ask('config', 'GET', pattern)));
     if (refused !== null) throw new Error(`Redis refused config: ${refused}`);
-    return doubtsOf(new Map(replies.flatMap((reply) => [...readSettings(reply)])));
+    const replicated = this.#mayFailOver || hasReplicas(await ask('info', 'replication'));
+    return doubtsOf(new Map(replies.flatMap((reply) => [...readSettings(reply)])), replicated);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

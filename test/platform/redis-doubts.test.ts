@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../src/kernel/index.ts';
 import { createRedisKeyValue, StoreUnavailable } from '../../src/platform/index.ts';
-import { doubtsOf, readSettings } from '../../src/platform/redis-doubts.ts';
+import { doubtsOf, hasReplicas, readSettings } from '../../src/platform/redis-doubts.ts';
+import { eventually } from '../world/eventually.ts';
 import { startRedis } from '../world/redis.ts';
 
 const SAFE = { appendonly: 'yes', appendfsync: 'always', maxmemory: '0', 'maxmemory-policy': 'noeviction' };
@@ -23,6 +24,28 @@ describe('what a Redis may lose', () => {
       2,
     );
     assert.deepEqual(doubtsOf(new Map()), [], 'what is not said is not doubted');
+  });
+
+  it('is told of a failover where there can be one', () => {
+    const settings = (least: string) => new Map(Object.entries({ ...SAFE, 'min-replicas-to-write': least }));
+    assert.deepEqual(doubtsOf(settings('0')), []);
+    assert.match(doubtsOf(settings('0'), true).join('; '), /^min-replicas-to-write is 0, so a failover takes/);
+    assert.deepEqual(doubtsOf(settings('1'), true), []);
+    assert.deepEqual(
+      [hasReplicas('# Replication\r\nrole:master\r\nconnected_slaves:0\r\n'), hasReplicas([])],
+      [false, false],
+    );
+    assert.equal(hasReplicas('# Replication\r\nrole:master\r\nconnected_slaves:2\r\n'), true);
+  });
+
+  it('is asked of one that has a replica', async () => {
+    await using redis = await startRedis({ appendOnly: true });
+    await using _replica = await startRedis({ lines: [`replicaof 127.0.0.1 ${redis.port}`] });
+    await using kv = createRedisKeyValue(redis.config(), { clock: systemClock });
+    await eventually('its replica is there', async () => ((await kv.doubts?.()) ?? []).length > 0);
+    assert.match((await kv.doubts?.())?.join('; ') ?? '', /^min-replicas-to-write is 0,/);
+    await redis.command('CONFIG', 'SET', 'min-replicas-to-write', '1');
+    assert.deepEqual(await kv.doubts?.(), []);
   });
 
   it('is read from every shape of an answer', () => {
