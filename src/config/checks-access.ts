@@ -79,12 +79,12 @@ export const ACCESS_CHECKS: readonly Check[] = [
     const mend = `Add to credentials: {type: shared, account: ${shared}, passwordFile: …}.`;
     yield { path: `${path}.shared`, reason: `names ${shared}, but no credential source of type shared has it`, mend };
   }),
-  ruleRule('who shares an account is warned', function* ({ shared }, path) {
-    if (shared === undefined) return;
+  ruleRule('who shares an account is warned', function* ({ shared }, path, draft) {
+    if (shared === undefined || draft.jobs?.visibility === 'own') return;
     yield {
       path: `${path}.shared`,
       reason: `lets everyone whom this rule gives ${shared} see the jobs of the others`,
-      mend: 'Give them accounts of their own when they may not.',
+      mend: 'Give them accounts of their own, or set jobs.visibility to own, when they may not.',
       level: 'warning',
     };
   }),

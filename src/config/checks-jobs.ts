@@ -137,6 +137,10 @@ const QUOTA_CHECKS: readonly Check[] = [
   }),
 ];
 
+/** What holds jobs by whatever name, as far as is publicly known. */
+const HOLDS_JOBS = /^(?:jobs?|nodes?|sets?|query|queries|files?|places?|events?|alerts?)$/i;
+const OBJECT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
+
 /** From then on a job may have run and be forgotten, so that its absence proves nothing. */
 const FORGOTTEN_MS = 30 * 60_000;
 
@@ -150,6 +154,24 @@ export const JOBS_CHECKS: readonly Check[] = [
       const reason = 'with readAge is half an hour or more: a lost submission would stay unknown for ever';
       const mend = 'Make lost, dead and readAge shorter; vovserver forgets a finished job after an hour.';
       yield { path: `jobs.settle.${lost > dead ? 'lost' : 'dead'}`, reason, mend };
+    },
+  },
+  {
+    name: 'open objects hold no jobs',
+    *run({ jobs }) {
+      for (const [at, name] of (jobs?.openObjects ?? []).entries()) {
+        const path = `jobs.openObjects[${at}]`;
+        if (name === undefined) continue;
+        if (!OBJECT_NAME.test(name)) {
+          yield { path, reason: 'is no name of an object', mend: 'Name a kind of object, for example hosts.' };
+        } else if (HOLDS_JOBS.test(name)) {
+          yield {
+            path,
+            reason: 'holds jobs, or tells of them',
+            mend: 'Leave it out: it would show the jobs of others.',
+          };
+        }
+      }
     },
   },
   ...QUOTA_CHECKS,

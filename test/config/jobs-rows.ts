@@ -108,6 +108,11 @@ export const JOBS_ROWS: readonly Row[] = [
     warns: true,
   },
   {
+    check: 'open objects hold no jobs',
+    patch: { jobs: { openObjects: ['hosts', 'Jobs', 'nodes', 'System:jobs'] } },
+    paths: ['jobs.openObjects[1]', 'jobs.openObjects[2]', 'jobs.openObjects[3]'],
+  },
+  {
     check: 'each quota has its own name',
     patch: quotas({ name: 'a' }, { name: 'a' }),
     paths: ['jobs.quotas[1].name'],

@@ -152,3 +152,82 @@ describe('control of a job on a shared account', () => {
     await assert.rejects(as('op', '1', ['user', 'operator']), codeIs('GW_NOT_YOURS'));
   });
 });
+
+describe('whether a job is one’s own', () => {
+  const origins: Origins = {
+    'test 1': { jobId: '1', subject: 'local:alice', account: 'farm' },
+    'test 2': { jobId: '2', subject: 'local:bob', account: 'farm' },
+    'test 3': { jobId: '3', subject: 'local:alice', account: 'alice' },
+  };
+  const created = (user: string, answer = userReply('user', user)) => {
+    const reads: string[] = [];
+    const asked: (readonly string[])[] = [];
+    const clock = createManualClock();
+    const originOf = (queue: string, jobId: string) => (origins[`${queue} ${jobId}`] as Origin | undefined) ?? null;
+    const ownership = createOwnership({
+      origins: {
+        find: async (queue, jobId) => originOf(queue, jobId),
+        findMany: async (queue, jobIds) => {
+          asked.push(jobIds);
+          return jobIds.map((jobId) => originOf(queue, jobId)).filter((origin) => origin !== null);
+        },
+      },
+      clock,
+    });
+    const read = async (target: string): Promise<Answer> => {
+      reads.push(target);
+      return answer;
+    };
+    return { ownership, way: { read }, reads, asked, clock };
+  };
+  const call = (who: string, account: string, jobId: string, roles?: Identity['roles']) => ({
+    ...{ queue: 'test', account, shared: account === 'farm', identity: personOf(who, roles), jobId },
+  });
+
+  it('is told by the USER on a personal account, for a job of another and for none alike', async () => {
+    const { ownership, way } = created('alice');
+    assert.equal(await ownership.isOwn(call('alice', 'alice', '000007'), way), true);
+    assert.equal(await ownership.isOwn(call('bob', 'bob', '7'), way), false);
+    const none = created('', json(404, {}));
+    assert.equal(await none.ownership.isOwn(call('alice', 'alice', '7'), none.way), false);
+    const denied = created('', json(403, {}));
+    assert.equal(await denied.ownership.isOwn(call('alice', 'alice', '7'), denied.way), false);
+  });
+
+  it('is told by record and USER on a shared account, whatever the role', async () => {
+    const { ownership, way } = created('farm');
+    assert.equal(await ownership.isOwn(call('alice', 'farm', '1'), way), true);
+    for (const [who, jobId] of [
+      ['alice', '2'],
+      ['alice', '3'],
+      ['alice', '4'],
+      ['bob', '1'],
+    ] as const) {
+      assert.equal(await ownership.isOwn(call(who, 'farm', jobId, ['user', 'admin']), way), false, `${who} ${jobId}`);
+    }
+  });
+
+  it('is not believed of a number that begins anew: the job there belongs to another account', async () => {
+    const { ownership, way } = created('carol');
+    assert.equal(await ownership.isOwn(call('alice', 'farm', '1'), way), false);
+  });
+
+  it('throws what is in the way of knowing, and for what is no job id', async () => {
+    const { ownership, way } = created('', json(500, {}));
+    await assert.rejects(ownership.isOwn(call('alice', 'alice', '7'), way), codeIs('GW_UPSTREAM_INVALID'));
+    await assert.rejects(ownership.isOwn(call('alice', 'alice', '*'), way), codeIs('GW_BAD_PATH'));
+  });
+
+  it('is told of many at once, and remembered for a minute', async () => {
+    const { ownership, asked, clock } = created('farm');
+    const mine = (subject: string, ...jobIds: string[]) =>
+      ownership.submittedBy({ queue: 'test', account: 'farm', subject }, jobIds);
+    assert.deepEqual([...(await mine('local:alice', '1', '2', '3', '4'))], ['1']);
+    assert.deepEqual([...(await mine('local:bob', '1', '2', '3', '4'))], ['2']);
+    assert.deepEqual(asked, [['1', '2', '3', '4'], ['4']], 'only the job without a record is asked for again');
+    await clock.advance(60_001);
+    assert.deepEqual([...(await mine('local:bob', '2'))], ['2']);
+    assert.equal(asked.length, 3);
+    assert.equal((await mine('local:bob')).size, 0);
+  });
+});
