@@ -4,7 +4,15 @@ import type { QueueConfig } from '../config/index.ts';
 import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { UpstreamFailure } from './failure.ts';
-import { type Asker, createNameGate, isDue, type NameGate, type NameToken, type NameTrouble } from './name-gate.ts';
+import {
+  type Asker,
+  createNameGate,
+  isDue,
+  type NameGate,
+  type NameToken,
+  type NameTrouble,
+  type PasswordPost,
+} from './name-gate.ts';
 import { type Opened, openSocket } from './open-socket.ts';
 import { createPool, type Pool } from './pool.ts';
 import type { LoginAnswer, QueueStatus, UpstreamToken } from './ports.ts';
@@ -121,7 +129,7 @@ export class Line {
   }
 
   /** Posts the password of an account; to a server that is not known yet one at a time. Throws GatewayError. */
-  introduce(account: string, post: () => Promise<LoginAnswer>): Promise<LoginAnswer> {
+  introduce(account: string, post: PasswordPost): Promise<LoginAnswer> {
     return this.#name.introduce(account, post);
   }
 

@@ -88,7 +88,7 @@ export async function login(linkOf: () => QueueLink, clock: Clock, who: Who): Pr
       const answer = await line.introduce(who.account, async () => {
         const got = await post(link, line, clock, who);
         unsent = got.kind === 'failed' && got.failure.sent === 'not_sent' && got.failure.kind === 'connect';
-        return judgeLogin(got);
+        return { answer: judgeLogin(got), sent: got.kind === 'answer' || got.failure.sent === 'possibly_sent' };
       });
       if (answer.kind === 'ok') return { ...answer, epoch };
       const lost = unsent || (answer.kind === 'failed' && (!link.steady || link.line !== line));

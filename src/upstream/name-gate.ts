@@ -34,8 +34,11 @@ export interface NameGate {
    * Logs an account in. While the server is not known, one at a time does, and the JWT that it bought asks for the name:
    * no second password goes to a server that is another queue. Throws GatewayError.
    */
-  introduce(account: string, post: () => Promise<LoginAnswer>): Promise<LoginAnswer>;
+  introduce(account: string, post: PasswordPost): Promise<LoginAnswer>;
 }
+
+/** Posts the password of an account. `sent`: the server may have it now. */
+export type PasswordPost = () => Promise<{ readonly answer: LoginAnswer; readonly sent: boolean }>;
 
 /** Why the server cannot be used. */
 export type NameTrouble = 'wrong' | 'unwell' | 'unproven';
@@ -73,6 +76,8 @@ class AskingGate implements NameGate {
   #wrong: { readonly error: GatewayError; readonly at: number } | null = null;
   #asking: Promise<void> | null = null;
   #introducing: Promise<unknown> | null = null;
+  /** How often the server was left alone because it got enough without telling its name. */
+  #leftAlone = 0;
   open: boolean;
 
   constructor(options: NameGateOptions) {
@@ -116,9 +121,12 @@ class AskingGate implements NameGate {
     return this.#judge(await this.#options.ask(null)).kind !== 'refused';
   }
 
-  async introduce(account: string, post: () => Promise<LoginAnswer>): Promise<LoginAnswer> {
+  async introduce(account: string, post: PasswordPost): Promise<LoginAnswer> {
+    const leftAlone = this.#leftAlone;
     while (!this.open) {
       this.throwIfWrong();
+      // Who waited for his turn does not go to a server that got enough meanwhile.
+      if (this.#leftAlone !== leftAlone) return failed(keptFrom());
       if (this.#introducing !== null) {
         await this.#introducing.catch(() => undefined);
         continue;
@@ -129,25 +137,32 @@ class AskingGate implements NameGate {
       this.#introducing = introduction;
       return await introduction;
     }
-    return await post();
+    return (await post()).answer;
   }
 
   throwIfWrong(): void {
     if (this.#wrong !== null && !isDue(this.#options.clock, this.#wrong.at, RECHECK)) throw this.#wrong.error;
   }
 
-  async #introduceOnce(account: string, post: () => Promise<LoginAnswer>): Promise<LoginAnswer> {
-    const { strangers, trouble, ask } = this.#options;
+  async #introduceOnce(account: string, post: PasswordPost): Promise<LoginAnswer> {
+    const { strangers, ask } = this.#options;
     if (strangers?.hasRejected(account) === true) throw keptFrom();
-    const answer = await post();
+    const { answer, sent } = await post();
     if (answer.kind === 'rejected' && strangers !== null && !this.open) {
       // A server that may be another queue is no judge of passwords.
-      if (strangers.rejected(account)) trouble('unproven');
+      this.#count(strangers.rejected(account));
       return failed(keptFrom());
     }
-    if (answer.kind !== 'ok' || this.open) return answer;
-    const verdict = this.#judge(await ask(answer));
-    return verdict.kind === 'refused' && verdict.hold ? failed(verdict.error) : answer;
+    const asked = answer.kind === 'ok' && !this.open ? this.#judge(await ask(answer)) : null;
+    // Whatever it answered, it has the password and has not said who it is.
+    if (sent && strangers !== null && !this.open) this.#count(strangers.unnamed());
+    return asked?.kind === 'refused' && asked.hold ? failed(asked.error) : answer;
+  }
+
+  #count(enough: boolean): void {
+    if (!enough) return;
+    this.#leftAlone += 1;
+    this.#options.trouble('unproven');
   }
 
   /** Draws the consequences of an answer. */
@@ -190,7 +205,8 @@ class AskingGate implements NameGate {
     try {
       return await asker.renew();
     } catch (error) {
-      if (!this.open && this.#options.strangers?.refused() === true) this.#options.trouble('unproven');
+      const { strangers } = this.#options;
+      if (!this.open && strangers !== null) this.#count(strangers.unnamed());
       throw error;
     }
   }

@@ -7,8 +7,8 @@ export interface Strangers {
   rejected(account: string): boolean;
   /** Whether a password of the account was rejected there: it is not tried again before the server is known. */
   hasRejected(account: string): boolean;
-  /** The JWT of a caller was refused and could not be replaced. True when that is enough. */
-  refused(): boolean;
+  /** A password went there, or the JWT of a caller was refused and not replaced, and no name came of it. True when that is enough. */
+  unnamed(): boolean;
   /** The server is known. */
   known(): void;
 }
@@ -32,7 +32,7 @@ export function createStrangers(): Strangers {
       return isEnough();
     },
     hasRejected: (account) => accounts.has(account),
-    refused: isEnough,
+    unnamed: isEnough,
     known() {
       accounts.clear();
       turnedAway = 0;
