@@ -7,13 +7,19 @@ import { AnswerTooLong } from './sink.ts';
 
 /** Stops calls to a queue whose vovserver does not answer, until one call has shown that it does again. */
 export interface Breaker {
-  /** Throws GW_UPSTREAM_DOWN while calls are stopped. When it returns, one of the three below must follow. */
+  /** Throws GW_UPSTREAM_DOWN while calls are stopped. When it returns, the end of the call must follow. */
   admit(call: UpstreamCall): void;
+  /** Whether a call that was admitted is a try, so that its head is worth telling. */
+  isTry(call: UpstreamCall): boolean;
+  /** The head of the answer to a try came: others may go, but when it breaks off, calls are stopped again. */
+  heard(call: UpstreamCall): void;
   answered(call: UpstreamCall): void;
+  /** An answer broke off, or said itself that vovserver cannot answer. */
+  unwell(call: UpstreamCall, code: ErrorCode): void;
   /** `error` is why there was no answer; only some of them say that vovserver is not well. */
   failed(call: UpstreamCall, error: unknown): void;
-  /** The call never went. */
-  unused(queue: string): void;
+  /** The call never went; without one, a read of several accounts. */
+  unused(queue: string, call?: UpstreamCall): void;
 }
 
 export interface BreakerOptions {
@@ -21,9 +27,9 @@ export interface BreakerOptions {
   readonly report: Pick<Report, 'log'>;
   /** Failures in a row that stop calls; default 5. */
   readonly failures?: number;
-  /** Milliseconds until one call may try again; default 5000. */
+  /** Milliseconds until one call may try again, also when nothing was heard of the last one; default 5000. */
   readonly pause?: number;
-  /** Tries are repeats, too; without it they are not counted. */
+  /** Tries for the whole queue are repeats, too; without it they are not counted. */
   readonly retries?: Pick<RetryBudget, 'take'>;
 }
 
@@ -35,13 +41,15 @@ const UNWELL: ReadonlySet<ErrorCode> = new Set([
   'GW_OUTCOME_UNKNOWN',
 ]);
 
-/** Milliseconds after which another one may try when nothing was heard of the first. */
-const TRY_MS = 60_000;
+/** Milliseconds between two control calls of an account whose own circuit is open. */
+const CONTROL_MS = 1000;
 const NEVER = Number.NEGATIVE_INFINITY;
 
 interface Circuit {
   failures: number;
   open: boolean;
+  /** It was told that it is open. */
+  told: boolean;
   /** When the next try may be, while it is open. */
   tryAt: number;
   /** When somebody began to try whose result is awaited. */
@@ -55,9 +63,11 @@ interface Circuits {
   readonly accounts: Map<string, Circuit>;
   /** Accounts that failed since anybody had an answer. */
   readonly failing: Set<string>;
+  /** When each account made a control call while a circuit was open. */
+  readonly controls: Map<string, number>;
 }
 
-const newCircuit = (): Circuit => ({ failures: 0, open: false, tryAt: 0, triedAt: NEVER });
+const newCircuit = (): Circuit => ({ failures: 0, open: false, told: false, tryAt: 0, triedAt: NEVER });
 
 /** True when vovserver is why a call got no answer. An outage is not: then nothing went, and its own search ends it. */
 export const isUnwell = (call: UpstreamCall, error: unknown): boolean =>
@@ -66,37 +76,54 @@ export const isUnwell = (call: UpstreamCall, error: unknown): boolean =>
   !call.signal.aborted &&
   !(error instanceof AnswerTooLong || error instanceof Outage);
 
+/** True when it was told that it is open. */
 function close(circuit: Circuit): boolean {
-  const { open } = circuit;
+  const { told } = circuit;
   Object.assign(circuit, newCircuit());
-  return open;
+  return told;
 }
+
+const untry = (circuit: Circuit | undefined): void => {
+  if (circuit !== undefined) circuit.triedAt = NEVER;
+};
 
 /**
  * Creates the circuit breakers. One opens after failures in a row: that of an account for its own calls, and that of the
  * queue when more than one account had them, because what one account asks for must not stop the others. Then one call
- * tries after the pause, a control call at once, because a kill must not wait; tries are bound by the retry budget. An answer
- * closes it.
+ * tries after the pause, and another one after each further pause in which nothing was heard of it. Control calls try at once
+ * and beside it, because a kill must not wait: one of each account in a pause, or in a second when only its own circuit is open.
+ * What is tried for the queue is bound by its retry budget. An answer closes the circuit; its head lets calls go already.
  */
 export function createBreaker({ clock, report, retries, failures = 5, pause = 5000 }: BreakerOptions): Breaker {
   const queues = new Map<string, Circuits>();
   const circuitsOf = (queue: string): Circuits => {
     let circuits = queues.get(queue);
     if (circuits === undefined) {
-      circuits = { whole: newCircuit(), accounts: new Map(), failing: new Set() };
+      circuits = { whole: newCircuit(), accounts: new Map(), failing: new Set(), controls: new Map() };
       queues.set(queue, circuits);
     }
     return circuits;
   };
 
-  const admit = (circuit: Circuit, { queue, class: cls }: UpstreamCall): void => {
-    if (!circuit.open) return;
+  /** A control call tries now, unless its account did a moment ago. */
+  const mayControl = (controls: ReadonlyMap<string, number>, account: string, wait: number): boolean =>
+    Math.abs(clock.now() - (controls.get(account) ?? NEVER)) >= wait;
+
+  const admit = ({ whole, accounts, controls }: Circuits, { queue, account, class: cls }: UpstreamCall): void => {
+    // While nobody is answered, who tries does so for all.
+    const circuit = whole.open ? whole : accounts.get(account);
+    if (circuit?.open !== true) return;
+    const now = clock.now();
     // A clock that was set back must not keep it open.
-    const left = Math.min(pause, circuit.tryAt - clock.now());
-    // A try may end under another account, whose read was shared: nobody waits for it for ever.
-    const trying = Math.abs(clock.now() - circuit.triedAt) < TRY_MS;
-    if (!trying && (left <= 0 || cls === 'control') && (retries?.take(queue) ?? true)) {
-      circuit.triedAt = clock.now();
+    const left = Math.min(pause, circuit.tryAt - now);
+    const isWhole = circuit === whole;
+    const isControl = cls === 'control';
+    const may = isControl
+      ? mayControl(controls, account, isWhole ? pause : CONTROL_MS)
+      : left <= 0 && Math.abs(now - circuit.triedAt) >= pause;
+    if (may && (!isWhole || (retries?.take(queue) ?? true))) {
+      if (isControl) controls.set(account, now);
+      else circuit.triedAt = now;
       return;
     }
     throw new GatewayError('GW_UPSTREAM_DOWN', 'vovserver does not answer at the moment; nothing was sent.', {
@@ -109,52 +136,69 @@ export function createBreaker({ clock, report, retries, failures = 5, pause = 50
     circuit.failures += 1;
     if (circuit.failures < failures || !enough) return false;
     circuit.tryAt = clock.now() + pause;
-    const opens = !circuit.open;
     circuit.open = true;
+    const opens = !circuit.told;
+    circuit.told = true;
     return opens;
   };
-  const tellOpen = (fields: { queue: string; account?: string }, error: unknown): void => {
-    const code = error instanceof GatewayError ? error.code : 'GW_INTERNAL';
+  const tellOpen = (fields: { queue: string; account?: string }, code: ErrorCode): void => {
     const event = { event: 'upstream_circuit_open', ...fields, code };
     report.log.warn(event, 'vovserver failed several times in a row; calls are stopped for a while');
   };
   const tellClosed = (fields: { queue: string; account?: string }): void =>
     report.log.info({ event: 'upstream_circuit_closed', ...fields }, 'vovserver answers again; calls go');
 
+  /** After the head of an answer: one more failure opens it again. */
+  const letGo = (circuit: Circuit | undefined): void => {
+    if (circuit?.open === true) Object.assign(circuit, { open: false, failures: failures - 1, triedAt: NEVER });
+  };
+  const unwell = ({ queue, account }: UpstreamCall, code: ErrorCode): void => {
+    const { whole, accounts, failing } = circuitsOf(queue);
+    const own = accounts.get(account) ?? newCircuit();
+    untry(whole);
+    untry(own);
+    accounts.set(account, own);
+    failing.add(account);
+    if (count(own, true)) tellOpen({ queue, account }, code);
+    if (count(whole, failing.size > 1)) tellOpen({ queue }, code);
+  };
+
   return {
-    admit(call) {
-      const { queue, account } = call;
+    admit: (call) => admit(circuitsOf(call.queue), call),
+    isTry({ queue, account }) {
       const { whole, accounts } = circuitsOf(queue);
-      const own = accounts.get(account);
-      // While nobody is answered, who tries does so for all.
-      if (whole.open || own === undefined) admit(whole, call);
-      else admit(own, call);
+      return whole.open || accounts.get(account)?.open === true;
+    },
+    heard({ queue, account }) {
+      const { whole, accounts } = circuitsOf(queue);
+      letGo(whole);
+      letGo(accounts.get(account));
     },
     answered({ queue, account }) {
-      const { whole, accounts, failing } = circuitsOf(queue);
+      const { whole, accounts, failing, controls } = circuitsOf(queue);
       if (failing.size > 0) failing.clear();
-      if (close(whole)) tellClosed({ queue });
+      if (close(whole)) {
+        controls.clear();
+        tellClosed({ queue });
+      }
       const own = accounts.get(account);
       if (own === undefined) return;
       accounts.delete(account);
-      if (own.open) tellClosed({ queue, account });
+      controls.delete(account);
+      if (own.told) tellClosed({ queue, account });
     },
+    unwell,
     failed(call, error) {
-      const { queue, account } = call;
-      const { whole, accounts, failing } = circuitsOf(queue);
-      const own = accounts.get(account) ?? newCircuit();
-      whole.triedAt = NEVER;
-      own.triedAt = NEVER;
-      if (!isUnwell(call, error)) return;
-      accounts.set(account, own);
-      failing.add(account);
-      if (count(own, true)) tellOpen({ queue, account }, error);
-      if (count(whole, failing.size > 1)) tellOpen({ queue }, error);
+      if (isUnwell(call, error)) return unwell(call, (error as GatewayError).code);
+      const { whole, accounts } = circuitsOf(call.queue);
+      untry(whole);
+      untry(accounts.get(call.account));
     },
-    unused(queue) {
-      const { whole, accounts } = circuitsOf(queue);
-      whole.triedAt = NEVER;
-      for (const own of accounts.values()) own.triedAt = NEVER;
+    unused(queue, call) {
+      const { whole, accounts, controls } = circuitsOf(queue);
+      if (call?.class === 'control') controls.delete(call.account);
+      untry(whole);
+      for (const own of accounts.values()) untry(own);
     },
   };
 }

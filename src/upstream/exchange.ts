@@ -169,6 +169,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       return;
     }
     this.#status = status;
+    this.#attempt.call.heard?.(status);
     if (status === 401) return;
     if (!isSafe(this.#attempt.call.method)) this.#held = [];
     const { call, origin } = this.#attempt;

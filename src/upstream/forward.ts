@@ -178,7 +178,9 @@ export class Forwarder {
         if (status === 403 && !trip.renewed) line.doubt({ token: trip.token, renew: () => trip.renew() });
         if (broken !== null && sink instanceof Collector) sink.broken = broken;
         const seconds = this.#secondsSince(trip.startedAt);
-        return { status, bytesOut, seconds, renewed: trip.renewed, complete: broken === null };
+        const { renewed } = trip;
+        if (broken !== null) return { status, bytesOut, seconds, renewed, complete: false, broken };
+        return { status, bytesOut, seconds, renewed, complete: true };
       }
       if (outcome.kind === 'refused') throw outcome.error;
       if (outcome.kind === 'unauthorized') await afterUnauthorized(trip);

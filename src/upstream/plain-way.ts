@@ -25,7 +25,11 @@ export interface AfterStream {
 }
 
 const isWell = (status: number): boolean => status < 500;
+/** What a proxy says for vovserver, or vovserver while it starts or ends: no sign that it answers. */
+const isDown = (status: number): boolean => status === 502 || status === 503 || status === 504;
 const UNUSED = { ok: null, seconds: Number.NaN } as const;
+
+type Ended = Pick<ForwardResult, 'status' | 'complete' | 'broken'>;
 
 /** The way of one call: a turn, unless calls are stopped, then vovserver, then what was learnt from it. */
 export class PlainWay {
@@ -86,10 +90,10 @@ export class PlainWay {
     const reading = this.#readers.begin(turn, call, response);
     let bytes = 0;
     try {
-      const result = await this.#options.upstream.forward(call, credential, response);
+      const result = await this.#options.upstream.forward(this.#listening(call), credential, response);
       bytes = result.bytesOut;
       reading.end(result.complete ? isWell(result.status) : call.signal.aborted ? null : false, true);
-      this.#breaker.answered(call);
+      this.#answered(call, result, reading.heldUpAt !== null);
       if (how !== null) this.#options.report.coalesced(call.queue, call.route, how);
       return result;
     } catch (error) {
@@ -106,9 +110,9 @@ export class PlainWay {
     const begun = this.#options.clock.now();
     let result: { readonly ok: boolean | null; readonly went: boolean } = { ok: null, went: false };
     try {
-      const answer = await this.#options.upstream.ask(call, credential, maxBytes);
+      const answer = await this.#options.upstream.ask(this.#listening(call), credential, maxBytes);
       result = { ok: isWell(answer.status), went: true };
-      this.#breaker.answered(call);
+      this.#answered(call, { ...answer, complete: true }, false);
       return answer;
     } catch (error) {
       result = this.#failed(call, error);
@@ -117,6 +121,24 @@ export class PlainWay {
       const { ok, went } = result;
       turn.done({ ok, seconds: went ? Math.max(0, this.#options.clock.now() - begun) / 1000 : Number.NaN });
     }
+  }
+
+  /** The call; when it is a try, others need not wait until its whole answer was read. */
+  #listening(call: UpstreamCall): UpstreamCall {
+    if (!this.#breaker.isTry(call)) return call;
+    const heard = (status: number): void => {
+      if (!isDown(status)) this.#breaker.heard(call);
+    };
+    return { ...call, heard };
+  }
+
+  /** What an answer, or the part of it that came, tells of vovserver. */
+  #answered(call: UpstreamCall, { status, complete, broken }: Ended, isHeldUp: boolean): void {
+    if (isDown(status)) this.#breaker.unwell(call, 'GW_UPSTREAM_DOWN');
+    else if (complete) this.#breaker.answered(call);
+    // Who reads slowly, or left, broke it off himself.
+    else if (call.signal.aborted || isHeldUp || broken === 'aborted') this.#breaker.heard(call);
+    else this.#breaker.unwell(call, 'GW_UPSTREAM_INVALID');
   }
 
   /** What a call without an answer tells of vovserver, and whether its time is one of vovserver. */
@@ -132,7 +154,7 @@ export class PlainWay {
   }
 
   #untaken(call: UpstreamCall, error: unknown): never {
-    this.#breaker.unused(call.queue);
+    this.#breaker.unused(call.queue, call);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
 import type { QueueConfig } from '../config/index.ts';
 import type { RouteClass, Secret } from '../kernel/index.ts';
+import type { FailureKind } from './failure.ts';
 
 /** The Authorization that a call carries to vovserver. Implemented by `tokens`, used here. */
 export interface Credential {
@@ -64,6 +65,8 @@ export interface UpstreamCall {
   readonly token?: string;
   /** Milliseconds that the caller wants to wait for a turn (`Prefer: wait`, RFC 7240); without it the configured time. */
   readonly waitMs?: number;
+  /** Told the status of each answer as soon as its head is here. */
+  readonly heard?: (status: number) => void;
 }
 
 /** A whole answer of vovserver in memory, after every pass; what `forward` would have written beside `call.head`. */
@@ -113,6 +116,8 @@ export interface ForwardResult {
   readonly renewed: boolean;
   /** False when the answer broke off: the caller's connection was cut, nothing was put into the body. */
   readonly complete: boolean;
+  /** Why it broke off. */
+  readonly broken?: FailureKind;
 }
 
 /** Answer of vovserver's token endpoint. */

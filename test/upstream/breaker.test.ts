@@ -3,11 +3,13 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type ErrorCode, GatewayError } from '../../src/kernel/index.ts';
 import { createBreaker } from '../../src/upstream/breaker.ts';
-import { AnswerTooLong } from '../../src/upstream/index.ts';
+import { AnswerTooLong, type ForwardResult } from '../../src/upstream/index.ts';
+import { PlainWay } from '../../src/upstream/plain-way.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { callOf } from './calls.ts';
-import { codesOf, createFakeRoad, only, settle } from './fake-upstream.ts';
-import { createToldReport } from './rig.ts';
+import { createFakeGate } from './fake-gate.ts';
+import { codesOf, createFakeRoad, FakeResponse, type Going, only, settle } from './fake-upstream.ts';
+import { countingCredential, createToldReport } from './rig.ts';
 
 const errorOf = (code: ErrorCode): GatewayError => new GatewayError(code, 'failed');
 const timeout = errorOf('GW_UPSTREAM_TIMEOUT');
@@ -31,6 +33,26 @@ function rigOf() {
     for (let nth = 0; nth < count; nth += 1) breaker.failed(of, error);
   };
   return { clock, report, breaker, call, admits, fail };
+}
+
+/** A way on which every answer ends like this. */
+function wayOf(clock: ReturnType<typeof createManualClock>, end: Pick<ForwardResult, 'complete' | 'broken'>) {
+  let went = 0;
+  const way = new PlainWay({
+    upstream: {
+      forward: async () => {
+        went += 1;
+        return { status: 200, bytesOut: 10, seconds: 1, renewed: false, ...end };
+      },
+      ask: () => Promise.reject(timeout),
+    },
+    gate: createFakeGate(),
+    clock,
+    report: { log: createToldReport().log, coalesced: () => undefined },
+  });
+  const call = (account: string) =>
+    way.alone(callOf({ account }), countingCredential(account), new FakeResponse(), null);
+  return { call, went: () => went };
 }
 
 describe('the circuit of a queue', () => {
@@ -105,13 +127,79 @@ describe('the circuit of a queue', () => {
     assert.deepEqual([admits(), admits(bob), admits(carol)], [true, true, true]);
   });
 
-  it('lets another try after a minute when nothing was heard of the first', async () => {
+  it('lets another try after each pause in which nothing was heard of the last one', async () => {
     const { clock, admits, fail } = rigOf();
     fail(5);
+    for (let nth = 0; nth < 3; nth += 1) {
+      await clock.advance(5000);
+      assert.deepEqual([admits(), admits()], [true, false]);
+    }
+  });
+
+  it('lets kills try beside a try that hangs, one of each account in a pause', async () => {
+    const { clock, admits, fail } = rigOf();
+    fail(4);
+    fail(1, timeout, callOf({ account: 'bob' }));
     await clock.advance(5000);
-    assert.deepEqual([admits(), admits()], [true, false]);
-    await clock.advance(60_000);
-    assert.deepEqual([admits(), admits()], [true, false]);
+    assert.equal(admits(), true);
+    const kills = ['alice', 'bob', 'carol'].map((account) => callOf({ account, class: 'control', method: 'PUT' }));
+    const admitted = (): boolean[] => kills.map((kill) => admits(kill));
+    assert.deepEqual([admitted(), admitted()], [Array(3).fill(true), Array(3).fill(false)]);
+    await clock.advance(5000);
+    assert.deepEqual(admitted(), Array(3).fill(true));
+  });
+
+  it('of one account lets a kill of it try each second, whoever else is answered', async () => {
+    const { clock, breaker, admits, fail } = rigOf();
+    const kill = callOf({ class: 'control', method: 'PUT' });
+    fail(5);
+    let tries = 0;
+    for (let nth = 0; nth < 100; nth += 1) {
+      if (admits(kill)) {
+        tries += 1;
+        fail(1, errorOf('GW_OUTCOME_UNKNOWN'), kill);
+      }
+      breaker.answered(callOf({ account: 'bob' }));
+      await clock.advance(100);
+    }
+    assert.equal(tries, 10);
+  });
+
+  it('lets a kill that got no turn come again', () => {
+    const { breaker, admits, fail } = rigOf();
+    const kill = callOf({ class: 'control', method: 'PUT' });
+    fail(5);
+    assert.deepEqual([admits(kill), admits(kill)], [true, false]);
+    breaker.unused('night', kill);
+    assert.equal(admits(kill), true);
+  });
+
+  it('lets calls go with the head of an answer, and opens again, untold, when that one breaks off', async () => {
+    const { clock, report, breaker, call, admits, fail } = rigOf();
+    const bob = callOf({ account: 'bob' });
+    fail(4);
+    fail(2, timeout, bob);
+    await clock.advance(5000);
+    assert.deepEqual([admits(), admits(bob), breaker.isTry(call)], [true, false, true]);
+    breaker.heard(call);
+    assert.deepEqual([admits(), admits(bob), breaker.isTry(call)], [true, true, false]);
+    breaker.unwell(call, 'GW_UPSTREAM_INVALID');
+    assert.deepEqual([admits(), admits(bob)], [false, false]);
+    await clock.advance(5000);
+    assert.equal(admits(), true);
+    breaker.heard(call);
+    breaker.answered(call);
+    fail(4);
+    assert.equal(admits(bob), true);
+    assert.deepEqual(
+      report.told.log.map(({ fields }) => [fields.event, fields.account]),
+      [
+        ['upstream_circuit_open', undefined],
+        ['upstream_circuit_open', 'alice'],
+        ['upstream_circuit_closed', undefined],
+        ['upstream_circuit_closed', 'alice'],
+      ],
+    );
   });
 
   it('counts neither callers who go, nor long answers, nor what is not vovserver’s state', () => {
@@ -152,6 +240,66 @@ describe('the circuit of a queue', () => {
         }
       }),
     );
+  });
+});
+
+describe('answers that say that vovserver is not well', () => {
+  const after = async (answer: (one: Going) => void): Promise<unknown[]> => {
+    const road = createFakeRoad({ clock: createManualClock() });
+    for (let nth = 0; nth < 5; nth += 1) {
+      road.call({ target: `/api/v3/jobs/${nth}`, account: nth === 0 ? 'bob' : 'alice' });
+      answer(only(road.going));
+      await settle();
+    }
+    const next = road.call({ account: 'carol' });
+    await settle();
+    for (const one of [...road.going]) one.answer();
+    await settle();
+    return codesOf([next]);
+  };
+
+  for (const status of [502, 503, 504]) {
+    it(`open the circuit: ${status}`, async () => {
+      assert.deepEqual(await after((one) => one.answer({ status })), ['GW_UPSTREAM_DOWN']);
+    });
+  }
+
+  for (const status of [200, 304, 403, 404, 429, 500, 501]) {
+    it(`are others than ${status}`, async () => {
+      assert.deepEqual(await after((one) => one.answer({ status })), ['answered']);
+    });
+  }
+
+  it('open the circuit when they break off, unless their reader left or is the slow one', async () => {
+    const clock = createManualClock();
+    const way = wayOf(clock, { complete: false, broken: 'reset' });
+    for (let nth = 0; nth < 5; nth += 1) await way.call(nth === 0 ? 'bob' : 'alice');
+    await assert.rejects(() => way.call('carol'), { code: 'GW_UPSTREAM_DOWN' });
+    const left = wayOf(clock, { complete: false, broken: 'aborted' });
+    for (let nth = 0; nth < 9; nth += 1) await left.call(nth === 0 ? 'bob' : 'alice');
+    assert.equal(left.went(), 9);
+  });
+
+  it('close it with their head, so that a slow reader keeps nobody waiting', async () => {
+    const clock = createManualClock();
+    const road = createFakeRoad({ clock });
+    for (let nth = 0; nth < 5; nth += 1) {
+      road.call({ target: `/api/v3/jobs/${nth}`, account: nth === 0 ? 'bob' : 'alice' });
+      only(road.going).fail(timeout);
+      await settle();
+    }
+    await clock.advance(5000);
+    road.call({ target: '/api/v3/lazy', account: 'carol' });
+    const [lazy] = road.going;
+    lazy?.call.heard?.(503);
+    const early = road.call({ account: 'dave' });
+    await settle();
+    lazy?.call.heard?.(200);
+    const late = road.call({ account: 'dave' });
+    assert.equal(road.going.length, 2, 'it goes while the other one is read');
+    road.going[1]?.answer();
+    await settle();
+    assert.deepEqual(codesOf([early, late]), ['GW_UPSTREAM_DOWN', 'answered']);
   });
 });
 
