@@ -206,6 +206,32 @@ describe('live jobs', () => {
     refusalOf(await makeJob(replica, 6, 'bob', 'cad'));
   });
 
+  it('stay counted while a list without them may be older than they are', async () => {
+    const replica = join([{ liveJobs: 2 }]);
+    const origin = (jobId: string) => ({
+      ...{ queue: 'test', epoch: 'e', jobId, subject: 'local:alice', user: 'alice', account: 'alice', tokenId: 't' },
+      ...{ tokenLabel: 'l', address: 'a', requestId: 'r', key: null, submittedAt: clock.now(), lastSeen: null },
+    });
+    assert.equal(await makeJob(replica, 1), 'taken');
+    assert.equal(await makeJob(replica, 2), 'taken');
+    for (const id of ['1', '2']) await replica.origins.record(origin(id));
+    const now = new Map(vov.jobs);
+    // An old copy of the list.
+    vov.jobs.clear();
+    await clock.advance(6000);
+    refusalOf(await makeJob(replica, 3));
+    // Another list that shows the second: it is as young as both.
+    vov.jobs.set(2, now.get(2) ?? assert.fail());
+    await clock.advance(6000);
+    assert.equal(await makeJob(replica, 3), 'taken');
+    await replica.origins.record(origin('3'));
+    vov.jobs.clear();
+    await clock.advance(6000);
+    refusalOf(await makeJob(replica, 4));
+    await clock.advance(60_000);
+    assert.equal(await makeJob(replica, 4), 'taken');
+  });
+
   it('of a shared account are those of the person who submitted them', async () => {
     const replica = join([{ liveJobs: 2 }]);
     const shared = (user: string) => ({ ...callerOf(user), account: 'robot', shared: true });

@@ -36,7 +36,8 @@ export function createQuotas(options: QuotasOptions): Quotas {
   const { kv, sealer, config, replicas, origins, clock, report } = options;
   const keys = createQuotaKeys(createKeyedHash(options.hashKey));
   const people = createPeople(kv, sealer, keys, clock);
-  const recount = createRecount({ kv, keys, people, origins, clock, report });
+  const readAge = (): number => config().jobs.settle.readAge;
+  const recount = createRecount({ kv, keys, people, origins, clock, report, readAge });
   const local = createLocalShare(clock);
   const late = createLateWrites(clock, report);
   const verdicts = createVerdicts(options);

@@ -27,6 +27,8 @@ export interface RecountParts {
   readonly origins: Pick<Origins, 'findMany'>;
   readonly clock: Clock;
   readonly report: Pick<Report, 'log'>;
+  /** Milliseconds that a list of vovserver may be old. */
+  readonly readAge: () => number;
 }
 
 type Way = Pick<SubmissionWay, 'read'>;
@@ -40,7 +42,7 @@ export interface Recount {
 
 /** Creates it; equal questions to vovserver share one call on the way there. */
 export function createRecount(parts: RecountParts): Recount {
-  const { kv, keys, people, origins, clock, report } = parts;
+  const { kv, keys, people, origins, clock, report, readAge } = parts;
   const underWay = new Map<string, Promise<boolean>>();
   let warnAt = 0;
 
@@ -55,6 +57,20 @@ export function createRecount(parts: RecountParts): Recount {
   const ownOf = async (queue: string, subject: string, account: string, ids: readonly string[]): Promise<string[]> => {
     const found = await origins.findMany(queue, ids.slice(0, LOOKED_UP));
     return found.filter((one) => one.subject === subject && one.account === account).map(({ jobId }) => jobId);
+  };
+
+  /** Those that a list without them says nothing of: it may be older than they are. */
+  const tooYoung = async (
+    queue: string,
+    missing: readonly string[],
+    listed: readonly string[],
+  ): Promise<Set<string>> => {
+    const newest = listed.reduce((most, id) => Math.max(most, Number(id)), 0);
+    // The young ones stand last. A list with a later number is not older than they are.
+    const asked = missing.filter((id) => Number(id) > newest).slice(-LOOKED_UP);
+    const since = clock.now() - readAge();
+    const found = await origins.findMany(queue, asked);
+    return new Set(found.filter(({ submittedAt }) => submittedAt > since).map(({ jobId }) => jobId));
   };
 
   const compare = async (queue: string, member: string, person: Person, way: Way): Promise<boolean> => {
@@ -75,10 +91,16 @@ export function createRecount(parts: RecountParts): Recount {
     const known = new Set(entriesOf({ count: 0, checkedAt: 0, ids: String(ids) }));
     const there = new Set(jobs.ids);
     const oldest = Number(now) - (shared ? SENDING_SHARED_MS : SENDING_MS);
-    const removed = [...known].filter((entry) => {
+    const missing = [...known].filter((entry) => {
       const since = sendingSince(entry);
       return since === null ? jobs.all && !there.has(entry) : since < oldest;
     });
+    const kept = await tooYoung(
+      queue,
+      missing.filter((entry) => sendingSince(entry) === null),
+      jobs.ids,
+    );
+    const removed = missing.filter((entry) => !kept.has(entry));
     const more = jobs.ids.filter((id) => !known.has(id));
     const added = shared ? await ownOf(queue, subject, account, more) : more;
     await kv.run(...changeCall({ ...change, removed, added, checkedAt: null }));
