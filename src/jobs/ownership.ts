@@ -14,6 +14,9 @@ type Way = Pick<SubmissionWay, 'read'>;
 const notYours = (jobId: string, detail: string): GatewayError =>
   new GatewayError('GW_NOT_YOURS', `Job ${jobId} ${detail}`);
 
+/** Milliseconds: one list after the other asks for the same jobs, but a job may be seen before its record is written. */
+const UNRECORDED_MS = 3000;
+
 /** An admin may control what vovserver lets their account control; an operator only sees whose job is whose. */
 const mayControlAny = ({ roles }: Identity): boolean => roles.includes('admin');
 
@@ -35,6 +38,7 @@ const keyOf = (queue: string, jobId: string): string => JSON.stringify([queue, j
 export function createOwnership({ origins, clock }: OwnershipOptions): Ownership {
   const users = createShortMemory<string>(clock);
   const submitters = createShortMemory<string>(clock);
+  const unrecorded = createShortMemory<true>(clock, UNRECORDED_MS);
 
   const userOf = async ({ queue }: JobCall, jobId: string, way: Way): Promise<string | null> => {
     const key = keyOf(queue, jobId);
@@ -79,15 +83,20 @@ export function createOwnership({ origins, clock }: OwnershipOptions): Ownership
       const mine = new Set<string>();
       const unknown: string[] = [];
       for (const jobId of jobIds) {
-        const known = submitters.get(keyOf(queue, jobId));
-        if (known === null) unknown.push(jobId);
-        else if (known === wanted) mine.add(jobId);
+        const key = keyOf(queue, jobId);
+        const known = submitters.get(key);
+        if (known === wanted) mine.add(jobId);
+        else if (known === null && unrecorded.get(key) === null) unknown.push(jobId);
       }
-      for (const origin of unknown.length === 0 ? [] : await origins.findMany(queue, unknown)) {
+      if (unknown.length === 0) return mine;
+      const lacking = new Set(unknown);
+      for (const origin of await origins.findMany(queue, unknown)) {
         const found = JSON.stringify([origin.account, origin.subject]);
         submitters.put(keyOf(queue, origin.jobId), found);
+        lacking.delete(origin.jobId);
         if (found === wanted) mine.add(origin.jobId);
       }
+      for (const jobId of lacking) unrecorded.put(keyOf(queue, jobId), true);
       return mine;
     },
   };

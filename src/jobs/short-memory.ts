@@ -4,14 +4,14 @@ import type { Clock } from '../kernel/index.ts';
 const LIFE_MS = 60_000;
 const MOST = 50_000;
 
-/** Values by key for a minute, a bounded number of them; null for what is not known. */
+/** Values by key for a while, a bounded number of them; null for what is not known. */
 export interface ShortMemory<T> {
   get(key: string): T | null;
   put(key: string, value: T): void;
 }
 
-/** Creates a memory that forgets the oldest first. */
-export function createShortMemory<T>(clock: Clock): ShortMemory<T> {
+/** Creates a memory that forgets after `life` milliseconds, and the oldest first. */
+export function createShortMemory<T>(clock: Clock, life = LIFE_MS): ShortMemory<T> {
   const known = new Map<string, { readonly value: T; readonly until: number }>();
   return {
     get(key) {
@@ -19,11 +19,11 @@ export function createShortMemory<T>(clock: Clock): ShortMemory<T> {
       if (kept === undefined) return null;
       const left = kept.until - clock.now();
       // A clock that was set back must not prolong it.
-      return left > 0 && left <= LIFE_MS ? kept.value : null;
+      return left > 0 && left <= life ? kept.value : null;
     },
     put(key, value) {
       known.delete(key);
-      known.set(key, { value, until: clock.now() + LIFE_MS });
+      known.set(key, { value, until: clock.now() + life });
       if (known.size <= MOST) return;
       for (const oldest of known.keys()) {
         known.delete(oldest);
