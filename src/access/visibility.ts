@@ -29,6 +29,13 @@ export interface Visibility {
 const FIELD = /^(?:\*|[A-Za-z_][A-Za-z0-9_]{0,127})$/;
 const JOB_ID = /^[0-9]{1,12}$/;
 
+/** Whatever its kind, vovserver may show a job by its number: of its own objects only the project's, 1, is no job's. */
+function isOpen(object: string, id: string | undefined, open: readonly string[]): boolean {
+  if (open.includes(object)) return id === undefined || /^[A-Za-z0-9_.-]{1,128}$/.test(id);
+  if (object === 'project' || object === 'projects') return id === undefined || id === '1';
+  return WITHOUT_JOBS.includes(object) && id === undefined;
+}
+
 function planObject(
   [object = '', id, field, ...rest]: readonly string[],
   query: string,
@@ -41,8 +48,7 @@ function planObject(
   if (object === 'jobs' && JOB_ID.test(id ?? '') && isField) {
     return { kind: 'owner', jobId: String(Number(id)) };
   }
-  const isOpen = WITHOUT_JOBS.includes(object) || object === 'projects' || open.includes(object);
-  if (isOpen && (id === undefined || /^[A-Za-z0-9_.-]{1,128}$/.test(id)) && isField) {
+  if (isField && isOpen(object, id, open)) {
     return { kind: 'plain', target: `/api/v3/${object}${id === undefined ? '' : `/${id}`}${tail}` };
   }
   throw refused(

@@ -167,6 +167,11 @@ describe('the plan of a read', () => {
     ['/api/v3/jobs/45080', 'from=45083'],
     ['/api/v3/jobs/45080', 'format=csv&format=json'],
     ['/api/v3/project/1/version', 'from=jobs'],
+    ['/api/v3/project/45080', ''],
+    ['/api/v3/project/01', ''],
+    ['/api/v3/projects/45080/command', ''],
+    ['/api/v3/objects/45080', ''],
+    ['/api/v3/objects/1', ''],
     ['/api/v3/', ''],
   ] as const) {
     it(`refuses ${path}?${query}`, () => assert.throws(() => plan(path, query), isRefused));
