@@ -179,7 +179,8 @@ function wireUpstream(options: WireOptions, kv: KeyValue, sealer: Sealer, replic
   const config = (): Config => decided().config;
   const { tokenKey: versionKey } = config().secrets;
   const leases = createLeases(kv, { clock, ownerId: replicaId });
-  const upstream = createUpstream({ queues: config().queues, report, clock, random, kv });
+  const longestWait = (): number => config().limits.lanes.longestWait;
+  const upstream = createUpstream({ queues: config().queues, report, clock, random, kv, longestWait });
   const passwords = createEnrolledPasswords({ kv, sealer, clock, report, versionKey });
   const sources = createSources({ config: () => config().credentials, clock, report, versionKey, enrolled: passwords });
   const broker = createBroker({ config, kv, leases, sealer, upstream, sources, report, clock, random });

@@ -24,7 +24,7 @@ import { SharedReads } from './shared-reads.ts';
 export interface CarrierOptions {
   /** With its retry budget the tries of the circuit breaker are bounded together with the repeats of calls. */
   readonly upstream: Pick<Upstream, 'forward' | 'ask' | 'epoch'> &
-    Partial<Pick<Upstream, 'admit'>> & { readonly retries?: Pick<RetryBudget, 'take'> };
+    Partial<Pick<Upstream, 'admit'>> & { readonly retries?: Pick<RetryBudget, 'take'>; longestWait?(): number };
   readonly gate: Gate;
   /** How equal reads share answers on a queue, asked for every read. */
   readonly settings: (queue: string) => CoalesceConfig;

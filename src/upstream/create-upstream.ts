@@ -14,6 +14,8 @@ import { createRetryBudget, type RetryBudget } from './retry-budget.ts';
 export interface UpstreamHandle extends Upstream {
   /** Bounds all repeats of calls, so that a failing vovserver is not hit twice by everything. */
   readonly retries: RetryBudget;
+  /** Milliseconds that a caller may wait, whatever it wants: for a server and for a turn together. */
+  longestWait(): number;
   /**
    * Takes a new configuration of the queues. A changed queue gets new pools; its connections whose key is no longer
    * accepted are cut, the others finish their answer. Throws, before anything changed, when TLS files cannot be read.
@@ -31,6 +33,8 @@ export interface UpstreamOptions {
   readonly random?: () => number;
   /** Where replicas tell each other which candidate works; without it each finds out by itself. */
   readonly kv?: KeyValue;
+  /** Milliseconds of the longest `Prefer: wait` that is granted, asked for each; a minute without it. */
+  longestWait?(): number;
 }
 
 /** Milliseconds between two looks for calls that are over their time. */
@@ -44,7 +48,7 @@ function decisive(queue: QueueConfig): string {
 
 /** Creates the way to the vovservers. Throws when TLS files of a queue cannot be read. Dispose ends every call. */
 export function createUpstream(options: UpstreamOptions): UpstreamHandle {
-  const { queues, report, clock, random = Math.random, kv } = options;
+  const { queues, report, clock, random = Math.random, kv, longestWait = () => 60_000 } = options;
   const links = new Map<string, QueueLink>();
   const hear = (hint: Hint): void => links.get(hint.queue)?.hear(hint);
   const hints = kv === undefined ? null : createHints({ kv, clock, report, hear });
@@ -68,7 +72,7 @@ export function createUpstream(options: UpstreamOptions): UpstreamHandle {
     const tell = (hint: Hint): void => hints?.tell(hint);
     const now = next.map((config) => {
       const origin = links.get(config.name)?.line.origin;
-      return kept(config) ?? createQueueLink({ config, clock, report, random, origin, tell });
+      return kept(config) ?? createQueueLink({ config, clock, report, random, origin, longestWait, tell });
     });
     const before = [...links.values()];
     links.clear();
@@ -92,6 +96,7 @@ export function createUpstream(options: UpstreamOptions): UpstreamHandle {
   updateQueues(queues);
   return {
     retries,
+    longestWait,
     forward: (call, credential, response) =>
       forwarder.carry(() => linkOf(call.queue), call, credential, response, call.head),
     ask: (call, credential, maxBytes) => forwarder.ask(() => linkOf(call.queue), call, credential, maxBytes),

@@ -10,7 +10,7 @@ import { SlowReaders } from './slow-readers.ts';
 /** What the way of a call needs. */
 export interface PlainWayOptions {
   readonly upstream: Pick<Upstream, 'forward' | 'ask'> &
-    Partial<Pick<Upstream, 'admit'>> & { readonly retries?: Pick<RetryBudget, 'take'> };
+    Partial<Pick<Upstream, 'admit'>> & { readonly retries?: Pick<RetryBudget, 'take'>; longestWait?(): number };
   readonly gate: Gate;
   readonly clock: Clock;
   readonly report: Pick<Report, 'coalesced' | 'log'>;
@@ -48,7 +48,19 @@ export class PlainWay {
 
   /** A turn, unless calls to the queue are stopped or no server of it can be used. */
   take(call: UpstreamCall): Turn | Promise<Turn> {
-    return this.#options.upstream.admit?.(call)?.then(() => this.#takeNow(call)) ?? this.#takeNow(call);
+    const { upstream, clock } = this.#options;
+    const admitted = upstream.admit?.(call);
+    if (admitted === undefined) return this.#takeNow(call);
+    const begun = clock.now();
+    return admitted.then(() => this.#takeNow(this.#withRest(call, begun)));
+  }
+
+  /** The call with what is left of the time that its caller wanted to wait. */
+  #withRest(call: UpstreamCall, begun: number): UpstreamCall {
+    const { upstream, clock } = this.#options;
+    if (call.waitMs === undefined) return call;
+    const granted = Math.min(call.waitMs, upstream.longestWait?.() ?? call.waitMs);
+    return { ...call, waitMs: Math.max(0, granted - Math.max(0, clock.now() - begun)) };
   }
 
   #takeNow(call: UpstreamCall): Turn | Promise<Turn> {

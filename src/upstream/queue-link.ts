@@ -18,7 +18,7 @@ import { levelOf, needsPin, policyOf } from './tls-policy.ts';
 import { createWaiters } from './waiters.ts';
 
 /** What of a call decides whether it waits for a server. */
-export type Patience = Pick<UpstreamCall, 'method' | 'class' | 'signal' | 'waitMs'>;
+export type Patience = Pick<UpstreamCall, 'method' | 'class' | 'signal' | 'identity' | 'waitMs'>;
 
 /** Everything that reaches one queue: its candidates in order, of which one is in use. */
 export interface QueueLink {
@@ -57,6 +57,8 @@ export interface LinkOptions {
   readonly random: () => number;
   /** Origin of the candidate to begin with; the first without it. */
   readonly origin?: string | undefined;
+  /** Milliseconds that a caller may wait for a server, whatever it wants. */
+  longestWait(): number;
   /** Tells the other replicas. */
   tell(hint: Hint): void;
 }
@@ -141,9 +143,10 @@ class CandidateLink implements QueueLink {
   async admit(patience: Patience | null): Promise<void> {
     if (!this.#down) await this.#search.round;
     if (this.steady) return;
-    const { method = '', signal, waitMs = 0 } = patience ?? {};
+    const { method = '', signal, identity, waitMs = 0 } = patience ?? {};
     if (patience?.class === 'control' && (await this.#search.hurry(this.#unreachable()))) return;
-    if (signal !== undefined && isSafe(method) && (await this.#waiters.wait(waitMs, signal))) return;
+    const wait = Math.min(waitMs, this.#options.longestWait());
+    if (signal !== undefined && isSafe(method) && (await this.#waiters.wait(wait, signal, identity))) return;
     throw this.downError();
   }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { Secret } from '../../src/kernel/index.ts';
 import { createUpstream } from '../../src/upstream/index.ts';
+import { createStrangers } from '../../src/upstream/strangers.ts';
 import { eventually } from '../world/eventually.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { createRawServer, createToldReport, queueOf, type RawServer, reply } from './rig.ts';
@@ -101,5 +102,19 @@ describe('a server that tells its name', () => {
     assert.equal((await scene.login('alice')).kind, 'failed');
     well = true;
     for (const user of ['alice', 'bob', 'carol']) assert.equal((await scene.login(user)).kind, 'ok');
+  });
+});
+
+describe('what is known of a server that has not told its name', () => {
+  it('is that two were in vain, and whose password it rejected', () => {
+    const strangers = createStrangers();
+    assert.equal(strangers.rejected('alice'), false);
+    assert.equal(strangers.rejected('bob'), true);
+    assert.deepEqual([strangers.hasRejected('alice'), strangers.hasRejected('carol')], [true, false]);
+    assert.equal(strangers.unnamed(), false);
+    strangers.known();
+    assert.equal(strangers.hasRejected('alice'), false);
+    assert.equal(strangers.unnamed(), false);
+    assert.equal(strangers.unnamed(), true);
   });
 });
