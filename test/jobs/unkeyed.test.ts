@@ -155,6 +155,7 @@ describe('a submission without a key', () => {
     const post = () => world.submissions.submit(submissionOf({ key: null, received }), world.vovserver.way('alice'));
     world.vovserver.mishaps = ['lost-after', 'lost-after'];
     assert.equal(jobIdOf(await post()), world.vovserver.jobs[0]?.id);
+    await world.clock.advance(5000);
     world.vovserver.reading = 'away';
     await assert.rejects(post(), codeIs('GW_OUTCOME_UNKNOWN'));
     world.vovserver.reading = 'ok';
