@@ -64,6 +64,7 @@ export function createReport(options: ReportOptions): ReportHandle {
     requestEnded: tell(counted.requestEnded, written.requestEnded),
     upstream: tell(counted.upstream, written.upstream),
     upstreamConnections: tell(counted.upstreamConnections),
+    upstreamCircuit: tell(counted.upstreamCircuit),
     certificate: tell(counted.certificate, written.certificate),
     jwtLookup: tell(counted.jwtLookup),
     login: tell(counted.login, written.login),

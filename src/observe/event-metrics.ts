@@ -41,10 +41,11 @@ function requestMetrics(metrics: Metrics): Pick<EventMetrics, 'requestStarted' |
 function upstreamMetrics(
   metrics: Metrics,
   clock: Clock,
-): Pick<EventMetrics, 'upstream' | 'upstreamConnections' | 'certificate'> {
+): Pick<EventMetrics, 'upstream' | 'upstreamConnections' | 'upstreamCircuit' | 'certificate'> {
   const total = metrics.cells('upstream_requests_total');
   const duration = metrics.durations('upstream_request_duration_seconds');
   const connections = metrics.cells('upstream_connections');
+  const circuits = metrics.cells('upstream_circuit_open');
   const level = metrics.cells('upstream_tls_level');
   const expiry = metrics.cells('upstream_certificate_expiry_timestamp_seconds');
   metrics.atScrape('upstream_certificate_remaining_seconds', () =>
@@ -58,6 +59,9 @@ function upstreamMetrics(
     },
     upstreamConnections(queue, open) {
       connections.at(queue).value = open;
+    },
+    upstreamCircuit(queue, open) {
+      circuits.at(queue).value = open ? 1 : 0;
     },
     certificate(record: CertificateRecord) {
       level.at(record.queue).value = record.level;

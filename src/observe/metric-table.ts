@@ -36,6 +36,10 @@ const ROWS = {
     'Calls to vovserver by HTTP status, or by why there was none (connect, tls, timeout, reset, invalid, …).',
   ),
   upstream_connections: gauge(['queue'], 'Open connections to vovserver.'),
+  upstream_circuit_open: gauge(
+    ['queue'],
+    '1 while all calls to the queue are stopped because vovserver does not answer, else 0.',
+  ),
   upstream_tls_level: gauge(['queue'], 'Towards vovserver: 1 plain HTTP, 2 TLS without verified identity, 3 verified.'),
   upstream_certificate_expiry_timestamp_seconds: gauge(
     ['queue'],

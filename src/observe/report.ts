@@ -108,6 +108,8 @@ export interface Report {
   requestEnded(record: RequestRecord): void;
   upstream(record: UpstreamRecord): void;
   upstreamConnections(queue: string, open: number): void;
+  /** Whether calls to a queue are stopped because vovserver does not answer. */
+  upstreamCircuit(queue: string, open: boolean): void;
   certificate(record: CertificateRecord): void;
   /** Where a JWT came from when a call needed one. */
   jwtLookup(queue: string, found: 'memory' | 'store' | 'login'): void;

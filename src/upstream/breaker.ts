@@ -24,7 +24,7 @@ export interface Breaker {
 
 export interface BreakerOptions {
   readonly clock: Clock;
-  readonly report: Pick<Report, 'log'>;
+  readonly report: Pick<Report, 'log'> & Partial<Pick<Report, 'upstreamCircuit'>>;
   /** Failures in a row that stop calls; default 5. */
   readonly failures?: number;
   /** Milliseconds until one call may try again, also when nothing was heard of the last one; default 5000. */
@@ -87,40 +87,32 @@ const untry = (circuit: Circuit | undefined): void => {
   if (circuit !== undefined) circuit.triedAt = NEVER;
 };
 
-/**
- * Creates the circuit breakers. One opens after failures in a row: that of an account for its own calls, and that of the
- * queue when more than one account had them, because what one account asks for must not stop the others. Then one call
- * tries after the pause, and another one after each further pause in which nothing was heard of it. Control calls try at once
- * and beside it, because a kill must not wait: one of each account in a pause, or in a second when only its own circuit is open.
- * What is tried for the queue is bound by its retry budget. An answer closes the circuit; its head lets calls go already.
- */
-export function createBreaker({ clock, report, retries, failures = 5, pause = 5000 }: BreakerOptions): Breaker {
-  const queues = new Map<string, Circuits>();
-  const circuitsOf = (queue: string): Circuits => {
-    let circuits = queues.get(queue);
-    if (circuits === undefined) {
-      circuits = { whole: newCircuit(), accounts: new Map(), failing: new Set(), controls: new Map() };
-      queues.set(queue, circuits);
-    }
-    return circuits;
-  };
+class CircuitBreaker implements Breaker {
+  readonly #options: BreakerOptions;
+  readonly #failures: number;
+  readonly #pause: number;
+  readonly #queues = new Map<string, Circuits>();
 
-  /** A control call tries now, unless its account did a moment ago. */
-  const mayControl = (controls: ReadonlyMap<string, number>, account: string, wait: number): boolean =>
-    Math.abs(clock.now() - (controls.get(account) ?? NEVER)) >= wait;
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+    this.#failures = options.failures ?? 5;
+    this.#pause = options.pause ?? 5000;
+  }
 
-  const admit = ({ whole, accounts, controls }: Circuits, { queue, account, class: cls }: UpstreamCall): void => {
+  admit({ queue, account, class: cls }: UpstreamCall): void {
+    const { whole, accounts, controls } = this.#circuitsOf(queue);
     // While nobody is answered, who tries does so for all.
     const circuit = whole.open ? whole : accounts.get(account);
     if (circuit?.open !== true) return;
+    const { clock, retries } = this.#options;
     const now = clock.now();
     // A clock that was set back must not keep it open.
-    const left = Math.min(pause, circuit.tryAt - now);
+    const left = Math.min(this.#pause, circuit.tryAt - now);
     const isWhole = circuit === whole;
     const isControl = cls === 'control';
     const may = isControl
-      ? mayControl(controls, account, isWhole ? pause : CONTROL_MS)
-      : left <= 0 && Math.abs(now - circuit.triedAt) >= pause;
+      ? Math.abs(now - (controls.get(account) ?? NEVER)) >= (isWhole ? this.#pause : CONTROL_MS)
+      : left <= 0 && Math.abs(now - circuit.triedAt) >= this.#pause;
     if (may && (!isWhole || (retries?.take(queue) ?? true))) {
       if (isControl) controls.set(account, now);
       else circuit.triedAt = now;
@@ -130,75 +122,113 @@ export function createBreaker({ clock, report, retries, failures = 5, pause = 50
       retryAfter: Math.max(1, Math.ceil(left / 1000)),
       internal: 'the circuit is open',
     });
-  };
-  /** Gives true when it has just opened. */
-  const count = (circuit: Circuit, enough: boolean): boolean => {
-    circuit.failures += 1;
-    if (circuit.failures < failures || !enough) return false;
-    circuit.tryAt = clock.now() + pause;
-    circuit.open = true;
-    const opens = !circuit.told;
-    circuit.told = true;
-    return opens;
-  };
-  const tellOpen = (fields: { queue: string; account?: string }, code: ErrorCode): void => {
-    const event = { event: 'upstream_circuit_open', ...fields, code };
-    report.log.warn(event, 'vovserver failed several times in a row; calls are stopped for a while');
-  };
-  const tellClosed = (fields: { queue: string; account?: string }): void =>
-    report.log.info({ event: 'upstream_circuit_closed', ...fields }, 'vovserver answers again; calls go');
+  }
 
-  /** After the head of an answer: one more failure opens it again. */
-  const letGo = (circuit: Circuit | undefined): void => {
-    if (circuit?.open === true) Object.assign(circuit, { open: false, failures: failures - 1, triedAt: NEVER });
-  };
-  const unwell = ({ queue, account }: UpstreamCall, code: ErrorCode): void => {
-    const { whole, accounts, failing } = circuitsOf(queue);
+  isTry({ queue, account }: UpstreamCall): boolean {
+    const { whole, accounts } = this.#circuitsOf(queue);
+    return whole.open || accounts.get(account)?.open === true;
+  }
+
+  heard({ queue, account }: UpstreamCall): void {
+    const { whole, accounts } = this.#circuitsOf(queue);
+    this.#letGo(whole);
+    this.#letGo(accounts.get(account));
+    this.#show(queue, whole.open);
+  }
+
+  answered({ queue, account }: UpstreamCall): void {
+    const { whole, accounts, failing, controls } = this.#circuitsOf(queue);
+    if (failing.size > 0) failing.clear();
+    if (close(whole)) {
+      controls.clear();
+      this.#show(queue, false);
+      this.#tellClosed({ queue });
+    }
+    const own = accounts.get(account);
+    if (own === undefined) return;
+    accounts.delete(account);
+    controls.delete(account);
+    if (own.told) this.#tellClosed({ queue, account });
+  }
+
+  unwell({ queue, account }: UpstreamCall, code: ErrorCode): void {
+    const { whole, accounts, failing } = this.#circuitsOf(queue);
     const own = accounts.get(account) ?? newCircuit();
     untry(whole);
     untry(own);
     accounts.set(account, own);
     failing.add(account);
-    if (count(own, true)) tellOpen({ queue, account }, code);
-    if (count(whole, failing.size > 1)) tellOpen({ queue }, code);
-  };
+    if (this.#count(own, true)) this.#tellOpen({ queue, account }, code);
+    if (this.#count(whole, failing.size > 1)) this.#tellOpen({ queue }, code);
+    this.#show(queue, whole.open);
+  }
 
-  return {
-    admit: (call) => admit(circuitsOf(call.queue), call),
-    isTry({ queue, account }) {
-      const { whole, accounts } = circuitsOf(queue);
-      return whole.open || accounts.get(account)?.open === true;
-    },
-    heard({ queue, account }) {
-      const { whole, accounts } = circuitsOf(queue);
-      letGo(whole);
-      letGo(accounts.get(account));
-    },
-    answered({ queue, account }) {
-      const { whole, accounts, failing, controls } = circuitsOf(queue);
-      if (failing.size > 0) failing.clear();
-      if (close(whole)) {
-        controls.clear();
-        tellClosed({ queue });
-      }
-      const own = accounts.get(account);
-      if (own === undefined) return;
-      accounts.delete(account);
-      controls.delete(account);
-      if (own.told) tellClosed({ queue, account });
-    },
-    unwell,
-    failed(call, error) {
-      if (isUnwell(call, error)) return unwell(call, (error as GatewayError).code);
-      const { whole, accounts } = circuitsOf(call.queue);
-      untry(whole);
-      untry(accounts.get(call.account));
-    },
-    unused(queue, call) {
-      const { whole, accounts, controls } = circuitsOf(queue);
-      if (call?.class === 'control') controls.delete(call.account);
-      untry(whole);
-      for (const own of accounts.values()) untry(own);
-    },
-  };
+  failed(call: UpstreamCall, error: unknown): void {
+    if (isUnwell(call, error)) {
+      this.unwell(call, (error as GatewayError).code);
+      return;
+    }
+    const { whole, accounts } = this.#circuitsOf(call.queue);
+    untry(whole);
+    untry(accounts.get(call.account));
+  }
+
+  unused(queue: string, call?: UpstreamCall): void {
+    const { whole, accounts, controls } = this.#circuitsOf(queue);
+    if (call?.class === 'control') controls.delete(call.account);
+    untry(whole);
+    for (const own of accounts.values()) untry(own);
+  }
+
+  #circuitsOf(queue: string): Circuits {
+    let circuits = this.#queues.get(queue);
+    if (circuits === undefined) {
+      circuits = { whole: newCircuit(), accounts: new Map(), failing: new Set(), controls: new Map() };
+      this.#queues.set(queue, circuits);
+      this.#show(queue, false);
+    }
+    return circuits;
+  }
+
+  /** Gives true when it has just opened, and nobody was told. */
+  #count(circuit: Circuit, enough: boolean): boolean {
+    circuit.failures += 1;
+    if (circuit.failures < this.#failures || !enough) return false;
+    circuit.tryAt = this.#options.clock.now() + this.#pause;
+    circuit.open = true;
+    const opens = !circuit.told;
+    circuit.told = true;
+    return opens;
+  }
+
+  /** After the head of an answer: one more failure opens it again. */
+  #letGo(circuit: Circuit | undefined): void {
+    if (circuit?.open === true) {
+      Object.assign(circuit, { open: false, failures: this.#failures - 1, triedAt: NEVER });
+    }
+  }
+
+  #show(queue: string, open: boolean): void {
+    this.#options.report.upstreamCircuit?.(queue, open);
+  }
+
+  #tellOpen(fields: { queue: string; account?: string }, code: ErrorCode): void {
+    const event = { event: 'upstream_circuit_open', ...fields, code };
+    this.#options.report.log.warn(event, 'vovserver failed several times in a row; calls are stopped for a while');
+  }
+
+  #tellClosed(fields: { queue: string; account?: string }): void {
+    this.#options.report.log.info({ event: 'upstream_circuit_closed', ...fields }, 'vovserver answers again; calls go');
+  }
+}
+
+/**
+ * Creates the circuit breakers. One opens after failures in a row: that of an account for its own calls, and that of the
+ * queue when more than one account had them, because what one account asks for must not stop the others. Then one call
+ * tries after the pause, and another one after each further pause in which nothing was heard of it. Control calls try at once
+ * and beside it, because a kill must not wait: one of each account in a pause, or in a second when only its own circuit is open.
+ * What is tried for the queue is bound by its retry budget. An answer closes the circuit; its head lets calls go already.
+ */
+export function createBreaker(options: BreakerOptions): Breaker {
+  return new CircuitBreaker(options);
 }

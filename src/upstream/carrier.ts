@@ -29,7 +29,7 @@ export interface CarrierOptions {
   /** How equal reads share answers on a queue, asked for every read. */
   readonly settings: (queue: string) => CoalesceConfig;
   readonly clock: Clock;
-  readonly report: Pick<Report, 'coalesced' | 'log'>;
+  readonly report: Pick<Report, 'coalesced' | 'log'> & Partial<Pick<Report, 'upstreamCircuit'>>;
   /** Bytes of shared and stored answers in memory at once, of this process; default 64 MiB. Above it reads go by themselves. */
   readonly heldBytes?: number;
   /** Different reads that are known at once; default 2048. When as many are under way, others go by themselves. */

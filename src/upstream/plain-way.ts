@@ -13,7 +13,7 @@ export interface PlainWayOptions {
     Partial<Pick<Upstream, 'admit'>> & { readonly retries?: Pick<RetryBudget, 'take'>; longestWait?(): number };
   readonly gate: Gate;
   readonly clock: Clock;
-  readonly report: Pick<Report, 'coalesced' | 'log'>;
+  readonly report: Pick<Report, 'coalesced' | 'log'> & Partial<Pick<Report, 'upstreamCircuit'>>;
 }
 
 /** How a read was answered by a call of its own; null for what is no read. */

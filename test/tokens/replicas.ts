@@ -76,6 +76,7 @@ export function createRecordedReport(): RecordedReport {
     turn: () => undefined,
     lane: () => undefined,
     maintenance: () => undefined,
+    upstreamCircuit: () => undefined,
     coalesced: () => undefined,
     retry: () => undefined,
     submission: () => undefined,

@@ -165,6 +165,24 @@ describe('the circuit of a queue', () => {
     assert.equal(tries, 10);
   });
 
+  it('is shown while it stops everybody', async () => {
+    const clock = createManualClock();
+    const shown: boolean[] = [];
+    const report = { ...createToldReport(), upstreamCircuit: (_queue: string, open: boolean) => void shown.push(open) };
+    const breaker = createBreaker({ clock, report });
+    const bob = callOf({ account: 'bob' });
+    for (let nth = 0; nth < 6; nth += 1) breaker.failed(callOf(), timeout);
+    assert.deepEqual(new Set(shown), new Set([false]), 'it is the circuit of one account');
+    breaker.failed(bob, timeout);
+    assert.equal(shown.at(-1), true);
+    breaker.heard(bob);
+    assert.equal(shown.at(-1), false);
+    breaker.unwell(bob, 'GW_UPSTREAM_INVALID');
+    assert.equal(shown.at(-1), true);
+    breaker.answered(bob);
+    assert.equal(shown.at(-1), false);
+  });
+
   it('lets a kill that got no turn come again', () => {
     const { breaker, admits, fail } = rigOf();
     const kill = callOf({ class: 'control', method: 'PUT' });

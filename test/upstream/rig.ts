@@ -52,6 +52,7 @@ export function createToldReport(): Report & { told: Told } {
     lane: () => undefined,
     maintenance: () => undefined,
     coalesced: () => undefined,
+    upstreamCircuit: () => undefined,
     retry: () => undefined,
     submission: () => undefined,
     jobWatchers: () => undefined,
