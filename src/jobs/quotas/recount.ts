@@ -40,19 +40,8 @@ export interface Recount {
   group(queue: string, group: string, way: Way): Promise<boolean>;
 }
 
-/** Creates it; equal questions to vovserver share one call on the way there. */
-export function createRecount(parts: RecountParts): Recount {
-  const { kv, keys, people, origins, clock, report, readAge } = parts;
-  const underWay = new Map<string, Promise<boolean>>();
-  let warnAt = 0;
-
-  const warn = (queue: string, account: string, reason: string): void => {
-    if (clock.now() < warnAt) return;
-    warnAt = clock.now() + WARN_EVERY_MS;
-    const fields = { event: 'quota_not_recounted', queue, account, reason };
-    report.log.warn(fields, 'live jobs are counted by what the gateway has seen');
-  };
-
+/** What the record of who submitted what tells of live jobs. */
+function createRecordLooks({ origins, clock, readAge }: Pick<RecountParts, 'origins' | 'clock' | 'readAge'>) {
   /** Those of a shared account's jobs that this person submitted. */
   const ownOf = async (queue: string, subject: string, account: string, ids: readonly string[]): Promise<string[]> => {
     const found = await origins.findMany(queue, ids.slice(0, LOOKED_UP));
@@ -73,6 +62,23 @@ export function createRecount(parts: RecountParts): Recount {
     return new Set(found.filter(({ submittedAt }) => submittedAt > since).map(({ jobId }) => jobId));
   };
 
+  return { ownOf, tooYoung };
+}
+
+/** Creates it; equal questions to vovserver share one call on the way there. */
+export function createRecount(parts: RecountParts): Recount {
+  const { kv, keys, people, clock, report } = parts;
+  const underWay = new Map<string, Promise<boolean>>();
+  let warnAt = 0;
+
+  const warn = (queue: string, account: string, reason: string): void => {
+    if (clock.now() < warnAt) return;
+    warnAt = clock.now() + WARN_EVERY_MS;
+    const fields = { event: 'quota_not_recounted', queue, account, reason };
+    report.log.warn(fields, 'live jobs are counted by what the gateway has seen');
+  };
+
+  const { ownOf, tooYoung } = createRecordLooks(parts);
   const compare = async (queue: string, member: string, person: Person, way: Way): Promise<boolean> => {
     const { account, shared, subject, groups } = person;
     const live = keys.live(queue, member);
