@@ -3,7 +3,7 @@
 // not one byte of what others wrote arrives, and everything that is one's own does. The stand-in is the witness of both.
 import { parseArgs } from 'node:util';
 import { createFigures } from './figures.ts';
-import { setStage, startStandin } from './stage.ts';
+import { setStage, startStandin, until } from './stage.ts';
 import { createCorpus, createDice, strayCalls } from './visibility/corpus.ts';
 import {
   ACCOUNTS,
@@ -43,7 +43,15 @@ const standinFlags = ['--transport', 'http', '--queue-name', 'proof', '--users',
 await using standin = await startStandin([...standinFlags, '--profile', 'schedulerSuspended=true']);
 await using stage = await setStage();
 const openGateway = await createGateways(stage, standin);
-const gateways = [await openGateway({ visibility: 'own' }), await openGateway({ visibility: 'own' })];
+// The second one keeps answers for a while and lets who comes late have an answer that is under way.
+const cache = ['/api/v3/query', '/api/v3/jobs/{id}', '/api/v3/jobs/{id}/{field}'].map((route) => ({
+  route,
+  life: '5s',
+}));
+const gateways = [
+  await openGateway({ visibility: 'own' }),
+  await openGateway({ visibility: 'own' }, { join: 'running', cache }),
+];
 const open = await openGateway({ visibility: 'server' });
 const senders = gateways.map(({ url }) => createSender(url, connections));
 const openSender = createSender(open.url, connections);
@@ -64,11 +72,17 @@ const jobs = await submitJobs(first, tokens, Number(values.jobs));
 const leakOf = createLeakFinder(jobs);
 const everyId = ALL.flatMap((who) => [...jobs.ids[who]]);
 const corpus = createCorpus(dice, { accounts: ACCOUNTS, jobIds: [...everyId, 1, 99_999_999] });
-const before = JSON.stringify(await standin.control('GET', '/jobs'));
+const atRest = (text: string): boolean => !text.includes('"Idle"');
+const before = await until('jobs at rest', async () => {
+  // The stand-in looks at its jobs when it is asked for something.
+  await direct.send({ path: '/api/v3/project/1/version' }, jwts.get('team') ?? '');
+  const text = JSON.stringify(await standin.control('GET', '/jobs'));
+  return atRest(text) ? text : null;
+});
 
 const leaks: string[] = [];
 const incomplete: string[] = [];
-const seen = { answers: 0, withRows: 0, refused: 0, failed: 0, compared: 0, answered: 0 };
+const seen = { answers: 0, withRows: 0, refused: 0, failed: 0, compared: 0 };
 /** Conditions and parts, which others could have filled a cache for. */
 const ODD_HEADERS: readonly Readonly<Record<string, string>>[] = [
   {},
@@ -100,9 +114,9 @@ async function together(defaultLimit: number): Promise<void> {
   const asked = ALL.map(async (who) => {
     const answer = await look(who, { path: `/api/v3/query?${query}`, headers }, sender);
     if (!plain) return;
-    seen.compared += 1;
-    if (answer.status === 200) seen.answered += 1;
     const lack = await lacking(answer, query, who, jobs, { direct, jwts, defaultLimit });
+    if (lack === undefined) return;
+    seen.compared += 1;
     if (lack !== null) incomplete.push(`${who} ${query}: ${lack}`);
   });
   await Promise.all(asked);
@@ -189,7 +203,7 @@ figures.add(
 );
 figures.add('answers of 500 and above', '0', seen.failed, seen.failed === 0);
 figures.add('answers with a byte or a job of others', '0', found, found === 0);
-figures.add('plain queries that were served', 'all', `${queries.answered} of ${queries.compared}`, true);
+figures.add('plain answers held against the stand-in’s own', '> 0', queries.compared, queries.compared > 0);
 figures.add('plain answers that are not the whole truth', '0', incomplete.length, incomplete.length === 0);
 figures.add('calls about a job of somebody else', '> 0', strays.calls, strays.calls > 0);
 figures.add('that differ from those about no job', '0', strays.told.length, strays.told.length === 0);

@@ -140,7 +140,8 @@ export function createCorpus(dice: Dice, { accounts, jobIds }: Subjects) {
     return parts.map(([name, text]) => `${name}=${encoded(text)}`).join('&');
   };
   /** The same in another spelling, with parameters twice, in lists, of other names, or very long. */
-  const twist = (query: string): string =>
+  const twist = (query: string): string => (dice.isOneIn(2) ? query : respelled(query));
+  const respelled = (query: string): string =>
     dice.pick<() => string>([
       () => query,
       () => query,

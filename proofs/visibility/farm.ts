@@ -44,14 +44,14 @@ export function createSender(url: string, connections: number) {
 }
 export type Sender = ReturnType<typeof createSender>;
 
-/** What the people need to sign in, and gateways with some `jobs` section. */
+/** What the people need to sign in, and gateways with some `jobs` section, and some way of sharing answers. */
 export async function createGateways(stage: Stage, standin: Standin) {
   const teamPassword = join(stage.folder, 'team-password');
   await writeFile(teamPassword, 'pw-team', { mode: 0o600 });
   for (const name of ['ada', 'bob']) await stage.setPassword(name, `pw-${name}`);
-  return (jobs: object): Promise<GatewayProcess> =>
+  return (jobs: object, coalesce: object = {}): Promise<GatewayProcess> =>
     stage.gateway({
-      queues: [{ name: 'proof', urls: [standin.url], allowInsecure: true }],
+      queues: [{ name: 'proof', urls: [standin.url], allowInsecure: true, coalesce }],
       replicas: 2,
       credentials: [
         { type: 'shared', account: 'team', passwordFile: teamPassword },

@@ -74,19 +74,19 @@ const csvLines = (body: string): number => {
   return lines;
 };
 
-/** How an answer to a plain query compares with the truth: null when it is complete. */
+/** How an answer to a plain query compares with the truth: null when it is complete, undefined when the stand-in knows none. */
 export async function lacking(
   seen: Seen,
   query: string,
   who: Person,
   jobs: Jobs,
   server: { readonly direct: Sender; readonly jwts: ReadonlyMap<string, string>; readonly defaultLimit: number },
-): Promise<string | null> {
+): Promise<string | null | undefined> {
   // vovserver's own limit holds where it was told nothing else; on a shared account the gateway tells it more.
   const isShared = PEOPLE[who] === 'team';
   const most = isShared || server.defaultLimit === 0 ? 1_000_000 : server.defaultLimit;
   const wanted = await truth(server.direct, server.jwts.get(PEOPLE[who]) ?? '', query, jobs.ids[who], most);
-  if (wanted === null) return null;
+  if (wanted === null) return undefined;
   if (seen.status !== 200) return `${seen.status} ${seen.body.slice(0, 200)}`;
   const format = new URLSearchParams(query).get('format') ?? 'json';
   if (format !== 'json') {
