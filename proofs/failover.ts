@@ -95,7 +95,12 @@ async function play(logins: number) {
   const clients = await startClients(stage.folder, number('clients'), order);
   const served = (since: number): Set<string> =>
     new Set(clients.answers.filter(([, asked, , , what]) => asked >= since && what === '2xx').map(([name]) => name));
-  await until('everybody is served', () => (served(0).size === users.length ? true : null), 60);
+  await until('everybody is served', () => (served(0).size === users.length ? true : null), 60).catch(
+    (error: unknown) => {
+      console.log(tally(clients.answers));
+      throw error;
+    },
+  );
   await pause(ms('before'));
   const there = await failOver(site.a, site.b, ms('outage'));
   await pause(ms('after'));

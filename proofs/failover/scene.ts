@@ -58,8 +58,8 @@ export async function openSite(
   await writeFile(caFile, authority.certPem);
   const port = await freePort();
   const known = ['--users', users.map((user) => `${user}:pw-${user}`).join(',')];
-  const main = ['--queue-name', QUEUE, '--transport', 'https-selfsigned', ...known];
-  const another = ['--queue-name', 'another', '--transport', 'https-selfsigned', ...options.otherProfile];
+  const main = ['--queue-name', QUEUE, '--transport', 'https-ca', ...known];
+  const another = ['--queue-name', 'another', '--transport', 'https-ca', ...options.otherProfile];
   const { loginMs } = options;
   const a = await createServer(authority, '127.0.0.1', port, main, 0);
   const b = await createServer(authority, '127.0.0.2', await freePort(), main, loginMs);
