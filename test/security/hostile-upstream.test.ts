@@ -30,6 +30,8 @@ const endless: Case = { read: [CUT], submit: [UNKNOWN] };
 const BUSY = '503 GW_CREDENTIAL_UNAVAILABLE';
 /** Five failures in a row stop the calls of their account: nothing of a later one is sent. */
 const STOPPED = '503 GW_UPSTREAM_DOWN';
+/** No byte of an answer: a read may be repeated, and is told so; a write may have been executed. */
+const away: Case = { read: [STOPPED], submit: [UNKNOWN] };
 const FAILURES: ReadonlySet<string> = new Set([INVALID, UNKNOWN, '504 GW_UPSTREAM_TIMEOUT']);
 
 const CASES: Readonly<Record<FaultKind, Case>> = {
@@ -39,8 +41,8 @@ const CASES: Readonly<Record<FaultKind, Case>> = {
   'reject-password': { ...passes, rule: { path: '/token' } },
   answer: { read: [PAGE], submit: [PAGE], jobs: 0 },
   redirect: { ...broken, rule: { location: 'https://evil.example/' }, jobs: 0 },
-  'reset-before': { ...broken, jobs: 0 },
-  'reset-after': broken,
+  'reset-before': { ...away, jobs: 0 },
+  'reset-after': away,
   'reset-mid-body': cut,
   'slow-body': { ...passes, rule: { bytes: 40, ms: 2 } },
   'truncated-json': passes,
