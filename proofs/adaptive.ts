@@ -18,10 +18,10 @@ const { values } = parseArgs({
     spread: { type: 'string', default: '0.3' },
     'service-ms': { type: 'string', default: '60' },
     step: { type: 'string', default: '10' },
-    seconds: { type: 'string', default: '25' },
+    seconds: { type: 'string', default: '20' },
     callers: { type: 'string', default: '30' },
     'in-time-ms': { type: 'string', default: '5000' },
-    limits: { type: 'string', default: '1,2,4,6,8,12,20' },
+    limits: { type: 'string', default: '1,4,6,8,12' },
     share: { type: 'string', default: '0.9' },
   },
 });
