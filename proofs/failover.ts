@@ -191,9 +191,9 @@ for (const [nth, outage] of played.outages.entries()) {
 }
 const { calls, passwords, jwts, questions } = played.stray;
 figures.add('calls of users at the other queue', '0', calls, calls === 0);
-// Every replica may learn it by itself, two logins being under way at most; who tells its name to everybody gets nothing.
-const most = values['other-open'] ? 0 : 4;
-figures.add('passwords posted to the other queue', `≤ ${most}`, passwords, passwords <= most);
+// Two rejections are told to all replicas, while two logins may be under way; who tells its name to everybody gets nothing.
+const most = values['other-open'] ? 0 : 4 * played.outages.length;
+figures.add('passwords posted to the other queue in two failovers', `≤ ${most}`, passwords, passwords <= most);
 figures.add('questions for its name (with a JWT)', 'shown only', `${questions} (${jwts})`, true);
 if (values.control !== '0') {
   const { at } = await play(8);

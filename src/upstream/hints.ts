@@ -2,9 +2,12 @@ import { type Clock, messageOf } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { type KeyValue, StoreUnavailable } from '../platform/index.ts';
 
-/** What one replica tells the others of a candidate: that it works, or that it is another queue. Each looks for itself. */
+/**
+ * What one replica tells the others of a candidate: that it works, that it is another queue, or that it got passwords and has
+ * not told its name. Each looks for itself.
+ */
 export interface Hint {
-  readonly kind: 'works' | 'wrong';
+  readonly kind: 'works' | 'wrong' | 'unproven';
   readonly queue: string;
   readonly origin: string;
 }
@@ -22,7 +25,7 @@ const RETRY_MS = 5000;
 export function hintIn(message: string): Hint | null {
   try {
     const [kind, queue, origin]: unknown[] = JSON.parse(message);
-    if (kind !== 'works' && kind !== 'wrong') return null;
+    if (kind !== 'works' && kind !== 'wrong' && kind !== 'unproven') return null;
     return typeof queue === 'string' && typeof origin === 'string' ? { kind, queue, origin } : null;
   } catch {
     return null;

@@ -195,8 +195,8 @@ class CandidateLink implements QueueLink {
     const at = this.#urls.findIndex((url) => url.origin === origin);
     if (at < 0) return;
     if (kind === 'works') this.#search.hint(at);
-    else if (at !== this.#active) this.#search.putOff(at, WRONG_PAUSE);
-    else if (!this.line.ready) this.#trouble(this.line, 'wrong', true);
+    else if (at !== this.#active) this.#search.putOff(at, kind === 'wrong' ? WRONG_PAUSE : UNPROVEN_PAUSE);
+    else if (!this.line.ready) this.#trouble(this.line, kind, true);
   }
 
   status(): QueueStatus {
@@ -286,8 +286,8 @@ class CandidateLink implements QueueLink {
   #trouble(line: Line, why: LineTrouble, heard = false): void {
     const at = this.#urls.findIndex(({ origin }) => origin === line.origin);
     this.#why.set(at, { kind: why, reason: line.detail });
-    if (why === 'wrong' && !heard) {
-      this.#options.tell({ kind: 'wrong', queue: this.config.name, origin: line.origin });
+    if ((why === 'wrong' || why === 'unproven') && !heard) {
+      this.#options.tell({ kind: why, queue: this.config.name, origin: line.origin });
     }
     // With one candidate there is nothing else to try: whoever calls meets the very fault.
     if (this.#urls.length === 1 && why !== 'connect') return;

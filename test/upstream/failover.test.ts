@@ -364,6 +364,32 @@ describe('replicas', () => {
     assert.equal(told.length, 1, `${told}`);
     assert.equal(x.requests.length, 1);
   });
+
+  it('warn each other of one that takes passwords and tells no name', async () => {
+    await using x = await createRawServer(vovserver('day', 'x', []));
+    const [dead = ''] = await deadUrls(1);
+    const clock = createManualClock();
+    await using kv = createMemoryKeyValue({ clock });
+    const make = () => {
+      const queues = [queueOf([dead, urlOf(x)], CHECK)];
+      return createUpstream({ queues, report: createToldReport(), clock, kv, random: () => 0.5 });
+    };
+    const replicas = [make(), make(), make()];
+    await clock.advance(0);
+    const told: string[] = [];
+    await using _ear = await kv.subscribe('vovserver-candidate', (message) => void told.push(message));
+    for (let round = 0; round < 4; round += 1) {
+      for (const [nth, upstream] of replicas.entries()) {
+        const answer = await upstream.login('night', `user${round}-${nth}`, new Secret('pw'));
+        assert.equal(answer.kind, 'failed');
+        await clock.advance(0);
+      }
+    }
+    // The first to have two rejections tells the others, each of which may have had one.
+    assert.ok(logins(x) <= 4, `${logins(x)} passwords`);
+    assert.equal(told.length, 1, `${told}`);
+    for (const upstream of replicas) await upstream[Symbol.asyncDispose]();
+  });
 });
 
 describe('switchTo', () => {
