@@ -133,10 +133,12 @@ async function inParallel(count: number, one: () => Promise<void>): Promise<void
 const started = Date.now();
 for (const profile of PROFILES) {
   await standin.control('PUT', '/profile', profile);
+  // What is cached has the form of before.
+  await new Promise((resolve) => setTimeout(resolve, 2500));
   const defaultLimit = 'defaultLimit' in profile ? profile.defaultLimit : 0;
   await inParallel(Math.ceil(Number(values.queries) / PROFILES.length), () => together(defaultLimit));
 }
-const seconds = (Date.now() - started) / 1000;
+const seconds = (Date.now() - started) / 1000 - 2.5 * PROFILES.length;
 const queries = { ...seen };
 
 // Calls about one job: of somebody else, and for the comparison of none at all.
@@ -159,8 +161,9 @@ await inParallel(Number(values.strays), async () => {
 });
 const after = JSON.stringify(await standin.control('GET', '/jobs'));
 const ledger = (await standin.control('GET', `/ledger/requests?since=${mark}`)) as { method: string; target: string }[];
+/** A login or a submission of one's own (without a body, refused) is none of another's job. */
 const isWrite = ({ method, target }: { method: string; target: string }): boolean =>
-  method !== 'GET' && method !== 'HEAD' && !target.endsWith('/token');
+  method !== 'GET' && method !== 'HEAD' && !/^\/api\/v3\/(?:token|jobs\/?)$/.test(target);
 const writes = ledger.filter(isWrite).length;
 
 // One's own are served: read by number, and controlled.
