@@ -132,7 +132,7 @@ figures.add(
 // The smaller scenes.
 const count = number('scenes');
 if (count > 0) {
-  const scenery = { stage, site, figures, count, ordersOf, namesOf, resolve };
+  const scenery = { stage, site, figures, count, marked: marker !== 'none', ordersOf, namesOf, resolve };
   await otherBody(scenery, await atTwoReplicas(scenery));
   await withoutKeys(scenery);
   await crash(scenery);

@@ -16,6 +16,8 @@ export interface Scenery {
   readonly site: Site;
   readonly figures: ReturnType<typeof createFigures>;
   readonly count: number;
+  /** Whether jobs carry a mark; without one what was lost may stay unknown. */
+  readonly marked: boolean;
   ordersOf(names: readonly string[], change?: Partial<Order>): Order[];
   namesOf(scene: string, count: number): string[];
   /** Lets everybody who does not know yet ask again, without faults. */
@@ -94,9 +96,9 @@ export async function crash(scenery: Scenery): Promise<void> {
   const beyond = lost.filter((name) => !byItself.has(name));
   scenery.figures.add(
     `a failover that loses ${gone.length} jobs: twice, lost beyond those, open`,
-    '0, 0, 0',
+    scenery.marked ? '0, 0, 0' : '0, 0, told',
     `${duplicates.length}, ${few(beyond)}, ${open.length}`,
-    duplicates.length === 0 && beyond.length === 0 && open.length === 0,
+    duplicates.length === 0 && beyond.length === 0 && (open.length === 0 || !scenery.marked),
   );
 }
 
@@ -141,6 +143,7 @@ export async function control(scenery: Scenery): Promise<void> {
     `control: ${fates.length} without keys or memory: twice, denied`,
     '> 0',
     `${duplicates.length}, ${denied.length}`,
-    duplicates.length > 0,
+    // vovserver's own rule of one job per log file refuses the second one, and says of the first that it failed.
+    duplicates.length + denied.length > 0,
   );
 }
