@@ -46,7 +46,7 @@ const openGateway = await createGateways(stage, standin);
 // The second one keeps answers for a while and lets who comes late have an answer that is under way.
 const cache = ['/api/v3/query', '/api/v3/jobs/{id}', '/api/v3/jobs/{id}/{field}'].map((route) => ({
   route,
-  life: '5s',
+  life: '2s',
 }));
 const gateways = [
   await openGateway({ visibility: 'own' }),
