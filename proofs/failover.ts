@@ -84,10 +84,12 @@ async function play(logins: number) {
   const waiting = [...users];
   const mint = async (): Promise<void> => {
     for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-      accounts.push({ name, token: await stage.token(first, name) });
+      const user = name;
+      // A busy machine may let the command's first call to Redis run into its time limit.
+      accounts.push({ name, token: await until(`a token of ${user}`, () => stage.token(first, user)) });
     }
   };
-  await Promise.all([mint(), mint(), mint()]);
+  await Promise.all([mint(), mint()]);
   const seconds = number('before') + 2 * (number('outage') + number('after'));
   console.log(`${gateways.length} gateways, ${users.length} accounts, ${logins} logins at a time, ${seconds} s …`);
   const urls = gateways.map(({ url }) => url);
