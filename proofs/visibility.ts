@@ -130,6 +130,25 @@ async function inParallel(count: number, one: () => Promise<void>): Promise<void
   await Promise.all(Array.from({ length: 4 }, worker));
 }
 
+interface Entry {
+  readonly seq: number;
+  readonly account: string | null;
+  readonly method: string;
+  readonly target: string;
+}
+let mark = 0;
+/** What reached the stand-in since it was asked last; all at once it would be too much to be told. */
+async function news(): Promise<readonly Entry[]> {
+  const entries = (await standin.control('GET', `/ledger/requests?since=${mark}`)) as Entry[];
+  mark = entries.at(-1)?.seq ?? mark;
+  return entries;
+}
+/** Queries as the shared account, without those that ask for the truth. */
+const isTeamQuery = ({ account, target }: Entry): boolean =>
+  account === 'team' && target.startsWith('/api/v3/query') && !target.includes('limit=1000000&format=json');
+await news();
+let asked = 0;
+
 const started = Date.now();
 for (const profile of PROFILES) {
   await standin.control('PUT', '/profile', profile);
@@ -137,6 +156,7 @@ for (const profile of PROFILES) {
   await new Promise((resolve) => setTimeout(resolve, 2500));
   const defaultLimit = 'defaultLimit' in profile ? profile.defaultLimit : 0;
   await inParallel(Math.ceil(Number(values.queries) / PROFILES.length), () => together(defaultLimit));
+  asked += (await news()).filter(isTeamQuery).length;
 }
 const seconds = (Date.now() - started) / 1000 - 2.5 * PROFILES.length;
 const queries = { ...seen };
@@ -145,7 +165,6 @@ const queries = { ...seen };
 const strays = { calls: 0, told: [] as string[] };
 const textOf = ({ status, body }: { status: number; body: string }): string =>
   `${status} ${body.replace(/"request_id":"[^"]*"/, '')}`;
-const mark = ((await standin.control('GET', '/ledger')) as { seq: number }).seq;
 await inParallel(Number(values.strays), async () => {
   const who = dice.pick(ALL);
   const other = dice.pick(ALL.filter((name) => name !== who));
@@ -160,9 +179,9 @@ await inParallel(Number(values.strays), async () => {
   }
 });
 const after = JSON.stringify(await standin.control('GET', '/jobs'));
-const ledger = (await standin.control('GET', `/ledger/requests?since=${mark}`)) as { method: string; target: string }[];
+const ledger = await news();
 /** A login or a submission of one's own (without a body, refused) is none of another's job. */
-const isWrite = ({ method, target }: { method: string; target: string }): boolean =>
+const isWrite = ({ method, target }: Entry): boolean =>
   method !== 'GET' && method !== 'HEAD' && !/^\/api\/v3\/(?:token|jobs\/?)$/.test(target);
 const writes = ledger.filter(isWrite).length;
 
@@ -176,9 +195,6 @@ for (const who of ALL) {
   if (jobs.secrets[who].some((text) => read.body.includes(text)) && written.status === 200) ownServed += 1;
 }
 
-const asked = ((await standin.control('GET', '/ledger/requests')) as { account: string; target: string }[]).filter(
-  ({ account, target }) => account === 'team' && target.startsWith('/api/v3/query'),
-).length;
 const found = leaks.length;
 
 // The control: the same corpus with `visibility: server` shows the jobs of others, and so would be found here.
