@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import type { AccessTokens, Binding, People, Released, Sessions } from '../auth/index.ts';
 import { printable } from '../identity/index.ts';
-import { GatewayError, messageOf } from '../kernel/index.ts';
 import type { ForgetAccount } from '../tokens/index.ts';
 import { minute, table } from './table.ts';
+import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
 const USAGE = `vovgw binding list [--json] [--config FILE]
 vovgw binding remove USER [--json] [--config FILE]
@@ -17,20 +17,12 @@ they enrolled are deleted, and the next identity that signs in under the name ha
 give does the same and binds the name to SUBJECT (<realm>:<value>) in one step, so that nobody else can take it in between.
 `;
 
-type Print = (text: string) => void;
-
 /** People in the store of the configuration; disposed when the verb is done. */
 export interface OpenPeople extends AsyncDisposable {
   readonly people: Pick<People, 'bindings' | 'release' | 'give'>;
   readonly tokens: Pick<AccessTokens, 'list' | 'revoke'>;
   readonly sessions: Pick<Sessions, 'endOthers'>;
   readonly forgetAccount: ForgetAccount;
-}
-
-/** What the verb needs from outside. */
-export interface BindingDeps {
-  /** Opens the store that the configuration names; null after it has told why not. Called with correct arguments only. */
-  open(configFile: string | undefined): Promise<OpenPeople | null>;
 }
 
 type Command = { readonly config: string | undefined; readonly json: boolean } & (
@@ -40,46 +32,37 @@ type Command = { readonly config: string | undefined; readonly json: boolean } &
 );
 
 /** `vovgw binding`: exit code 0 when done, 1 when it could not be done, 2 when called wrongly. */
-export async function runBinding(argv: readonly string[], deps: BindingDeps, out: Print, err: Print): Promise<number> {
-  if (argv.includes('--help') || argv[0] === 'help') {
-    out(USAGE);
-    return 0;
-  }
-  const command = read(argv);
-  if (typeof command === 'string') {
-    err(`vovgw binding: ${command}\n\n${USAGE}`);
-    return 2;
-  }
-  try {
-    await using opened = await deps.open(command.config);
-    return opened === null ? 1 : await act(command, opened, out, err);
-  } catch (error) {
-    err(`vovgw binding: ${error instanceof GatewayError ? error.detail : messageOf(error)}\n`);
-    return 1;
-  }
+export function runBinding(
+  argv: readonly string[],
+  deps: StoreDeps<OpenPeople>,
+  out: Print,
+  err: Print,
+): Promise<number> {
+  const verb = { name: 'binding', usage: USAGE, argv };
+  return runStoreVerb(verb, deps, read, (command, opened) => act(command, opened, out, err), out, err);
 }
 
-/** The command, or what is wrong with it. */
-function read([verb, ...args]: readonly string[]): Command | string {
-  if (verb === undefined) return 'say list, remove or give';
+const OPTIONS = { config: { type: 'string' }, json: { type: 'boolean' } } as const;
+
+function read([verb, ...args]: readonly string[]): Command {
+  if (verb === undefined) throw new UsageError('say list, remove or give');
   if (verb !== 'list' && verb !== 'remove' && verb !== 'give') {
-    return `there is no “${printable(verb)}”; say list, remove or give`;
+    throw new UsageError(`there is no “${printable(verb)}”; say list, remove or give`);
   }
-  try {
-    const options = { config: { type: 'string' }, json: { type: 'boolean' } } as const;
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: verb !== 'list' });
-    const common = { config: values.config, json: values.json ?? false };
-    if (verb === 'list') return { ...common, verb };
-    const [user, subject, ...more] = positionals;
-    if (verb === 'give') {
-      if (user === undefined || subject === undefined || more.length > 0) return 'give needs USER and SUBJECT';
-      return { ...common, verb, user, subject };
+  const { values, positionals } = understood(() =>
+    parseArgs({ args, options: OPTIONS, allowPositionals: verb !== 'list' }),
+  );
+  const common = { config: values.config, json: values.json ?? false };
+  if (verb === 'list') return { ...common, verb };
+  const [user, subject, ...more] = positionals;
+  if (verb === 'give') {
+    if (user === undefined || subject === undefined || more.length > 0) {
+      throw new UsageError('give needs USER and SUBJECT');
     }
-    if (user === undefined || subject !== undefined) return 'remove needs one USER, as list shows it';
-    return { ...common, verb, user };
-  } catch (error) {
-    return messageOf(error);
+    return { ...common, verb, user, subject };
   }
+  if (user === undefined || subject !== undefined) throw new UsageError('remove needs one USER, as list shows it');
+  return { ...common, verb, user };
 }
 
 async function act(command: Command, opened: OpenPeople, out: Print, err: Print): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Clock } from '../kernel/index.ts';
 import { type GatewayAnswer, type GatewayClient, GatewayFault } from './gateway-client.ts';
-import { plain } from './person-verb.ts';
+import { plain } from './verb.ts';
 
 /** A device authorization that was begun (RFC 8628, section 3.2). */
 export interface DeviceLogin {

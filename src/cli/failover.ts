@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import type { Config } from '../config/index.ts';
 import { printable } from '../identity/index.ts';
-import { type Clock, GatewayError, messageOf } from '../kernel/index.ts';
+import type { Clock } from '../kernel/index.ts';
 import type { FailoverAnswer, FailoverOrder, FailoverStore } from '../limits/index.ts';
 import { readDuration } from './duration.ts';
 import { table } from './table.ts';
+import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
 const USAGE = `vovgw failover QUEUE [--to URL] [--wait 30s] [--json] [--config FILE]
 
@@ -19,8 +20,6 @@ const SWITCH_MS = 20_000;
 const LONGEST_WAIT = 600_000;
 const LOOK_MS = 100;
 
-type Print = (text: string) => void;
-
 /** The store of the configuration; disposed when the verb is done. */
 export interface OpenFailover extends AsyncDisposable {
   readonly store: FailoverStore;
@@ -30,9 +29,7 @@ export interface OpenFailover extends AsyncDisposable {
 }
 
 /** What the verb needs from outside. */
-export interface FailoverDeps {
-  /** Opens the store that the configuration names; null after it has told why not. Called with correct arguments only. */
-  open(configFile: string | undefined): Promise<OpenFailover | null>;
+export interface FailoverDeps extends StoreDeps<OpenFailover> {
   readonly clock: Clock;
   /** Name of the order, not used before. */
   createId(): string;
@@ -46,54 +43,28 @@ interface Command {
   readonly config: string | undefined;
 }
 
-/** Called wrongly: exit code 2. */
-class UsageError extends Error {}
 /** It cannot be done: exit code 1. */
 class RefusedError extends Error {}
 
 /** `vovgw failover`: exit code 0 when every replica switched, 1 when not, 2 when called wrongly. */
-export async function runFailover(
-  argv: readonly string[],
-  deps: FailoverDeps,
-  out: Print,
-  err: Print,
-): Promise<number> {
-  if (argv.includes('--help') || argv[0] === 'help') {
-    out(USAGE);
-    return 0;
-  }
-  try {
-    const command = read(argv);
-    await using opened = await deps.open(command.config);
-    return opened === null ? 1 : await act(command, opened, deps, out, err);
-  } catch (error) {
-    if (error instanceof UsageError) {
-      err(`vovgw failover: ${error.message}\n\n${USAGE}`);
-      return 2;
-    }
-    err(`vovgw failover: ${error instanceof GatewayError ? error.detail : messageOf(error)}\n`);
-    return 1;
-  }
+export function runFailover(argv: readonly string[], deps: FailoverDeps, out: Print, err: Print): Promise<number> {
+  const verb = { name: 'failover', usage: USAGE, argv };
+  return runStoreVerb(verb, deps, read, (command, opened) => act(command, opened, deps, out, err), out, err);
 }
 
+const text = { type: 'string' } as const;
+const OPTIONS = { to: text, wait: text, config: text, json: { type: 'boolean' } } as const;
+
 function read(argv: readonly string[]): Command {
-  const { values, positionals } = understood(argv);
+  const { values, positionals } = understood(() =>
+    parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true }),
+  );
   const [queue, ...more] = positionals;
   if (queue === undefined || more.length > 0) throw new UsageError('say one QUEUE');
   const waitMs = readDuration(values.wait ?? '30s');
   if (waitMs === null) throw new UsageError(`--wait ${printable(values.wait ?? '')} is no duration, for example 30s`);
   if (waitMs > LONGEST_WAIT) throw new UsageError('--wait may be 10m at most');
   return { queue, to: values.to, waitMs, json: values.json ?? false, config: values.config };
-}
-
-function understood(argv: readonly string[]) {
-  try {
-    const text = { type: 'string' } as const;
-    const options = { to: text, wait: text, config: text, json: { type: 'boolean' } } as const;
-    return parseArgs({ args: [...argv], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(messageOf(error));
-  }
 }
 
 /** The candidate that was named, as the configuration writes it; null when none was named. */

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { UsageError } from './person-verb.ts';
+import { UsageError } from './verb.ts';
 
 function isLoopback(hostname: string): boolean {
   if (hostname === 'localhost' || hostname === '[::1]') return true;

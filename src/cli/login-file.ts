@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import type { Environment } from './person-verb.ts';
 import { deletePrivate, PrivateFileError, readPrivate, writePrivate } from './private-file.ts';
+import type { Environment } from './verb.ts';
 
 /** What `vovgw login` keeps; clients/python reads it too, so its names stay. */
 export interface Login {

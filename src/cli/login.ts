@@ -15,8 +15,8 @@ import {
   writeLogin,
   writePending,
 } from './login-file.ts';
-import { type Environment, type Print, plain, runPersonVerb, UsageError, understood } from './person-verb.ts';
 import { PrivateFileError } from './private-file.ts';
+import { type Environment, type Print, plain, runVerb, UsageError, understood } from './verb.ts';
 
 const USAGE = `vovgw login [--url URL] [--ca-file FILE] [--scope read,submit,control] [--no-wait]
 
@@ -40,7 +40,7 @@ interface Wish extends Target {
 /** `vovgw login`: exit code 0 when one is logged in, 1 when not, 2 when called wrongly. */
 export function runLogin(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
   const verb = { name: 'login', usage: USAGE, argv };
-  return runPersonVerb(verb, async () => logIn(readWish(argv, env), { env, out, err }, systemClock), out, err);
+  return runVerb(verb, async () => logIn(readWish(argv, env), { env, out, err }, systemClock), out, err);
 }
 
 function readWish(argv: readonly string[], env: Environment): Wish {

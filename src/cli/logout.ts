@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { endToken } from './end-token.ts';
 import { createGatewayClient } from './gateway-client.ts';
 import { deleteLogin, loginFile, readLogin, takePending } from './login-file.ts';
-import { type Environment, type Print, runPersonVerb, understood } from './person-verb.ts';
+import { type Environment, type Print, runVerb, understood } from './verb.ts';
 
 const USAGE = `vovgw logout [--force] [--ca-file FILE]
 
@@ -12,7 +12,7 @@ is kept, so that you can try again; --force deletes it all the same.
 
 /** `vovgw logout`: exit code 0 when nothing is left, 1 when the token could not be ended, 2 when called wrongly. */
 export function runLogout(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
-  return runPersonVerb({ name: 'logout', usage: USAGE, argv }, () => logOut(argv, env, out), out, err);
+  return runVerb({ name: 'logout', usage: USAGE, argv }, () => logOut(argv, env, out), out, err);
 }
 
 async function logOut(argv: readonly string[], env: Environment, out: Print): Promise<number> {

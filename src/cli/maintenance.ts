@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { printable } from '../identity/index.ts';
-import { GatewayError, messageOf } from '../kernel/index.ts';
 import type { AnnouncedMaintenance, MaintenanceStore } from '../limits/index.ts';
 import { readDuration } from './duration.ts';
 import { minute, table } from './table.ts';
+import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
 const USAGE = `vovgw maintenance start QUEUE --until END [--reason TEXT] [--json] [--config FILE]
 vovgw maintenance stop QUEUE [--json] [--config FILE]
@@ -21,8 +21,6 @@ const LONGEST_REASON = 200;
 /** With a zone: a command may be typed elsewhere than the gateway runs. */
 const MOMENT = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
 
-type Print = (text: string) => void;
-
 /** The store of the configuration; disposed when the verb is done. */
 export interface OpenMaintenance extends AsyncDisposable {
   readonly store: MaintenanceStore;
@@ -31,9 +29,7 @@ export interface OpenMaintenance extends AsyncDisposable {
 }
 
 /** What the verb needs from outside. */
-export interface MaintenanceDeps {
-  /** Opens the store that the configuration names; null after it has told why not. Called with correct arguments only. */
-  open(configFile: string | undefined): Promise<OpenMaintenance | null>;
+export interface MaintenanceDeps extends StoreDeps<OpenMaintenance> {
   /** Milliseconds since the epoch. */
   now(): number;
 }
@@ -44,32 +40,16 @@ type Command = { readonly config: string | undefined; readonly json: boolean } &
   | { readonly verb: 'start'; readonly queue: string; readonly until: number; readonly reason: string }
 );
 
-/** Called wrongly: exit code 2. */
-class UsageError extends Error {}
-
 /** `vovgw maintenance`: exit code 0 when done, 1 when it could not be done, 2 when called wrongly. */
-export async function runMaintenance(
+export function runMaintenance(
   argv: readonly string[],
   deps: MaintenanceDeps,
   out: Print,
   err: Print,
 ): Promise<number> {
-  if (argv.includes('--help') || argv[0] === 'help') {
-    out(USAGE);
-    return 0;
-  }
-  try {
-    const command = read(argv, deps.now());
-    await using opened = await deps.open(command.config);
-    return opened === null ? 1 : await act(command, opened, out, err);
-  } catch (error) {
-    if (error instanceof UsageError) {
-      err(`vovgw maintenance: ${error.message}\n\n${USAGE}`);
-      return 2;
-    }
-    err(`vovgw maintenance: ${error instanceof GatewayError ? error.detail : messageOf(error)}\n`);
-    return 1;
-  }
+  const verb = { name: 'maintenance', usage: USAGE, argv };
+  const understand = (args: readonly string[]): Command => read(args, deps.now());
+  return runStoreVerb(verb, deps, understand, (command, opened) => act(command, opened, out, err), out, err);
 }
 
 /** The end as a moment, milliseconds since the epoch. */
@@ -93,12 +73,15 @@ function readReason(text: string | undefined): string {
   return reason;
 }
 
+const text = { type: 'string' } as const;
+const OPTIONS = { until: text, reason: text, config: text, json: { type: 'boolean' } } as const;
+
 function read([verb, ...args]: readonly string[], now: number): Command {
   if (verb === undefined) throw new UsageError('say start, stop or list');
   if (verb !== 'start' && verb !== 'stop' && verb !== 'list') {
     throw new UsageError(`there is no “${printable(verb)}”; say start, stop or list`);
   }
-  const { values, positionals } = understood(args);
+  const { values, positionals } = understood(() => parseArgs({ args, options: OPTIONS, allowPositionals: true }));
   const [queue, ...more] = positionals;
   const common = { config: values.config, json: values.json ?? false };
   if (verb !== 'start' && (values.until ?? values.reason) !== undefined) {
@@ -111,16 +94,6 @@ function read([verb, ...args]: readonly string[], now: number): Command {
   if (queue === undefined || more.length > 0) throw new UsageError(`${verb} needs one QUEUE`);
   if (verb === 'stop') return { ...common, verb, queue };
   return { ...common, verb, queue, until: readEnd(values.until, now), reason: readReason(values.reason) };
-}
-
-function understood(args: string[]) {
-  try {
-    const text = { type: 'string' } as const;
-    const options = { until: text, reason: text, config: text, json: { type: 'boolean' } } as const;
-    return parseArgs({ args, options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(messageOf(error));
-  }
 }
 
 /** What a program reads of it. */

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { type AccessTokenInfo, type AccessTokens, tokenIdOf } from '../auth/index.ts';
-import { GatewayError, messageOf, SCOPES, type TokenScope } from '../kernel/index.ts';
+import { GatewayError, SCOPES, type TokenScope } from '../kernel/index.ts';
 import { minute, table } from './table.ts';
+import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
 const USAGE = `vovgw token create --user NAME --label TEXT [--scope read,submit,control] [--expires 30d] [--json] [--config FILE]
 vovgw token list   [--user NAME] [--json] [--config FILE]
@@ -13,17 +14,9 @@ everything, without --expires it lives as long as accessTokens.defaultLife says;
 print is for who did "vovgw login": it prints that token, and needs neither Redis nor a configuration.
 `;
 
-type Print = (text: string) => void;
-
 /** Access tokens in the store of the configuration; disposed when the verb is done. */
 export interface OpenTokens extends AsyncDisposable {
   readonly tokens: AccessTokens;
-}
-
-/** What the verb needs from outside. */
-export interface TokenDeps {
-  /** Opens the store that the configuration names; null after it has told why not. Called with correct arguments only. */
-  open(configFile: string | undefined): Promise<OpenTokens | null>;
 }
 
 /** A command that was understood. */
@@ -39,30 +32,18 @@ type Command = { readonly config: string | undefined; readonly json: boolean } &
   | { readonly verb: 'revoke'; readonly id: string }
 );
 
-/** Called wrongly: exit code 2. */
-class UsageError extends Error {}
-
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** `vovgw token`: exit code 0 when done, 1 when it could not be done, 2 when called wrongly. */
-export async function runToken(argv: readonly string[], deps: TokenDeps, out: Print, err: Print): Promise<number> {
-  if (argv.includes('--help') || argv[0] === 'help') {
-    out(USAGE);
-    return 0;
-  }
-  try {
-    const command = read(argv);
-    await using opened = await deps.open(command.config);
-    return opened === null ? 1 : await act(command, opened.tokens, out, err);
-  } catch (error) {
-    if (error instanceof UsageError) {
-      err(`vovgw token: ${error.message}\n\n${USAGE}`);
-      return 2;
-    }
-    const refused = error instanceof GatewayError;
-    err(`vovgw token: ${refused ? error.detail : messageOf(error)}\n`);
-    return refused && error.code === 'GW_BAD_REQUEST' ? 2 : 1;
-  }
+export function runToken(
+  argv: readonly string[],
+  deps: StoreDeps<OpenTokens>,
+  out: Print,
+  err: Print,
+): Promise<number> {
+  const isWrong = (error: unknown): boolean => error instanceof GatewayError && error.code === 'GW_BAD_REQUEST';
+  const verb = { name: 'token', usage: USAGE, argv, isWrong };
+  return runStoreVerb(verb, deps, read, (command, { tokens }) => act(command, tokens, out, err), out, err);
 }
 
 function read([verb, ...rest]: readonly string[]): Command {
@@ -106,14 +87,6 @@ function readRevoke(args: string[]): Command {
   if (given === undefined || more.length > 0) throw new UsageError('revoke needs one ID, as list shows it');
   // Who holds a leaked token has it at hand, not its id.
   return { verb: 'revoke', config: values.config, json: values.json ?? false, id: tokenIdOf(given) ?? given };
-}
-
-function understood<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new UsageError(messageOf(error));
-  }
 }
 
 function scopeOf(name: string): TokenScope {

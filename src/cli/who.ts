@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { printable } from '../identity/index.ts';
 import { normalJobId, type Origin, type Origins } from '../jobs/index.ts';
-import { GatewayError, messageOf } from '../kernel/index.ts';
 import { minute, table } from './table.ts';
+import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
 const USAGE = `vovgw who JOBID [--queue QUEUE] [--json] [--config FILE]
 
@@ -11,19 +11,11 @@ Looks on every queue of the configuration when none is named.
 Exit code 0 when there is a record, 1 when there is none, 2 when called wrongly.
 `;
 
-type Print = (text: string) => void;
-
 /** Records of who submitted what in the store of the configuration; disposed when the verb is done. */
 export interface OpenOrigins extends AsyncDisposable {
   readonly origins: Pick<Origins, 'find'>;
   /** Names of the queues of the configuration. */
   readonly queues: readonly string[];
-}
-
-/** What the verb needs from outside. */
-export interface WhoDeps {
-  /** Opens the store that the configuration names; null after it has told why not. Called with correct arguments only. */
-  open(configFile: string | undefined): Promise<OpenOrigins | null>;
 }
 
 interface Question {
@@ -33,46 +25,24 @@ interface Question {
   readonly config: string | undefined;
 }
 
-/** Called wrongly: exit code 2. */
-class UsageError extends Error {}
-
 /** `vovgw who`: exit code 0 when there is a record, 1 when there is none or it cannot be read, 2 when called wrongly. */
-export async function runWho(argv: readonly string[], deps: WhoDeps, out: Print, err: Print): Promise<number> {
-  if (argv.includes('--help') || argv[0] === 'help') {
-    out(USAGE);
-    return 0;
-  }
-  try {
-    const question = read(argv);
-    await using opened = await deps.open(question.config);
-    return opened === null ? 1 : await answer(question, opened, out, err);
-  } catch (error) {
-    if (error instanceof UsageError) {
-      err(`vovgw who: ${error.message}\n\n${USAGE}`);
-      return 2;
-    }
-    err(`vovgw who: ${error instanceof GatewayError ? error.detail : messageOf(error)}\n`);
-    return 1;
-  }
+export function runWho(argv: readonly string[], deps: StoreDeps<OpenOrigins>, out: Print, err: Print): Promise<number> {
+  const verb = { name: 'who', usage: USAGE, argv };
+  return runStoreVerb(verb, deps, read, (question, opened) => answer(question, opened, out, err), out, err);
 }
 
+const text = { type: 'string' } as const;
+const OPTIONS = { queue: text, config: text, json: { type: 'boolean' } } as const;
+
 function read(argv: readonly string[]): Question {
-  const { values, positionals } = understood(argv);
+  const { values, positionals } = understood(() =>
+    parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true }),
+  );
   const [given, ...more] = positionals;
   if (given === undefined || more.length > 0) throw new UsageError('say one JOBID');
   const jobId = normalJobId(given);
   if (jobId === null) throw new UsageError('a JOBID is 1 to 12 digits, with or without leading zeros');
   return { jobId, queue: values.queue, json: values.json ?? false, config: values.config };
-}
-
-function understood(argv: readonly string[]) {
-  try {
-    const text = { type: 'string' } as const;
-    const options = { queue: text, config: text, json: { type: 'boolean' } } as const;
-    return parseArgs({ args: [...argv], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(messageOf(error));
-  }
 }
 
 async function answer(question: Question, { origins, queues }: OpenOrigins, out: Print, err: Print): Promise<number> {

@@ -3,7 +3,7 @@ import { systemClock } from '../kernel/index.ts';
 import { refusalText } from './device-login.ts';
 import { createGatewayClient } from './gateway-client.ts';
 import { type Login, readLogin } from './login-file.ts';
-import { type Environment, type Print, plain, runPersonVerb, understood } from './person-verb.ts';
+import { type Environment, type Print, plain, runVerb, understood } from './verb.ts';
 
 const USAGE = `vovgw whoami [--json] [--ca-file FILE]
 
@@ -16,7 +16,7 @@ Prints the access token of "vovgw login" on standard output, for scripts: export
 
 /** `vovgw whoami`: exit code 0 when the gateway knows who one is, 1 when not, 2 when called wrongly. */
 export function runWhoami(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
-  return runPersonVerb({ name: 'whoami', usage: USAGE, argv }, () => whoAmI(argv, env, out), out, err);
+  return runVerb({ name: 'whoami', usage: USAGE, argv }, () => whoAmI(argv, env, out), out, err);
 }
 
 /** `vovgw token print`: exit code 0 with the token, 1 when there is none that holds, 2 when called wrongly. */
@@ -26,7 +26,7 @@ export function runTokenPrint(argv: readonly string[], env: Environment, out: Pr
     out(`${loginThatHolds(env).token}\n`);
     return 0;
   };
-  return runPersonVerb({ name: 'token print', usage: PRINT_USAGE, argv }, act, out, err);
+  return runVerb({ name: 'token print', usage: PRINT_USAGE, argv }, act, out, err);
 }
 
 function loginThatHolds(env: Environment): Login {

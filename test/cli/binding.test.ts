@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { createPeople } from '../../src/auth/index.ts';
-import { type BindingDeps, runBinding } from '../../src/cli/binding.ts';
+import { type OpenPeople, runBinding } from '../../src/cli/binding.ts';
 import { runBindingVerb } from '../../src/cli/store.ts';
+import type { StoreDeps } from '../../src/cli/verb.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { createIdentityRules } from '../../src/identity/index.ts';
 import { type Account, Secret, systemClock } from '../../src/kernel/index.ts';
@@ -43,7 +44,7 @@ async function createTerminal() {
   const forgotten: string[] = [];
   const opened: (string | undefined)[] = [];
   let closed = 0;
-  const deps: BindingDeps = {
+  const deps: StoreDeps<OpenPeople> = {
     async open(config) {
       opened.push(config);
       const sessions = { endOthers: async (subject: string) => ended.push(subject) };

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { beginLogin, type DeviceLogin, type LoginEnd, waitForToken } from '../../src/cli/device-login.ts';
 import { type GatewayAnswer, type GatewayClient, GatewayFault } from '../../src/cli/gateway-client.ts';
 import { readGatewayUrl } from '../../src/cli/gateway-url.ts';
-import { plain, UsageError } from '../../src/cli/person-verb.ts';
+import { plain, UsageError } from '../../src/cli/verb.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { callVerb } from './login-world.ts';
 

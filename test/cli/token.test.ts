@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { runToken, type TokenDeps } from '../../src/cli/token.ts';
+import { type OpenTokens, runToken } from '../../src/cli/token.ts';
+import type { StoreDeps } from '../../src/cli/verb.ts';
 import { createAuthWorld } from '../auth/auth-world.ts';
 
 const DAY = 86_400_000;
@@ -10,14 +11,14 @@ function createTerminal() {
   const world = createAuthWorld();
   const opened: (string | undefined)[] = [];
   let closed = 0;
-  const deps: TokenDeps = {
+  const deps: StoreDeps<OpenTokens> = {
     async open(configFile) {
       opened.push(configFile);
       const tokens = world.join();
       return { tokens, [Symbol.asyncDispose]: async () => void closed++ };
     },
   };
-  const type = async (line: string | readonly string[], use: TokenDeps = deps) => {
+  const type = async (line: string | readonly string[], use: StoreDeps<OpenTokens> = deps) => {
     let [out, err] = ['', ''];
     const argv = typeof line === 'string' ? line.split(' ').filter((word) => word !== '') : line;
     const code = await runToken(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { runWho, type WhoDeps } from '../../src/cli/who.ts';
+import type { StoreDeps } from '../../src/cli/verb.ts';
+import { type OpenOrigins, runWho } from '../../src/cli/who.ts';
 import { systemClock } from '../../src/kernel/index.ts';
 import { createMemoryKeyValue } from '../../src/platform/index.ts';
 import { createReplica, jobsConfig } from '../jobs/jobs-world.ts';
@@ -18,13 +19,13 @@ async function createTerminal() {
   await origins.record(origin);
   const opened: (string | undefined)[] = [];
   let closed = 0;
-  const deps: WhoDeps = {
+  const deps: StoreDeps<OpenOrigins> = {
     async open(file) {
       opened.push(file);
       return { origins, queues: ['vnc', 'nightly'], [Symbol.asyncDispose]: async () => void closed++ };
     },
   };
-  const type = async (line: string, use: WhoDeps = deps) => {
+  const type = async (line: string, use: StoreDeps<OpenOrigins> = deps) => {
     let [out, err] = ['', ''];
     const print = (text: string): void => {
       out += text;
