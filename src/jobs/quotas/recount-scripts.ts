@@ -2,6 +2,7 @@ import type { Script, ScriptStore, ScriptValue } from '../../platform/index.ts';
 import { LIVE_LIFE_MS, loadLive, saveLive, saveMember } from './counters.ts';
 import { addLive, type LiveSet, removeLive } from './live-set.ts';
 import { SHARED_LUA } from './lua.ts';
+import { createScriptForKeys } from './script-for-keys.ts';
 
 const BEGIN_LUA = `${SHARED_LUA}
 local set = readLive(redis.call('GET', KEYS[1]))
@@ -54,7 +55,7 @@ function changeInMemory(store: ScriptStore, keys: readonly string[], args: reado
   return [set.count];
 }
 
-const scripts = new Map<number, Script>();
+const scriptFor = createScriptForKeys('quota_change', CHANGE_LUA, changeInMemory);
 
 /** A change of the live jobs of a person, and of the sums of the groups whose keys follow. */
 export interface Change {
@@ -71,12 +72,5 @@ export interface Change {
 export function changeCall(change: Change): readonly [Script, readonly string[], readonly ScriptValue[]] {
   const { live, groups, member, removed, added, checkedAt } = change;
   const keys = [live, ...groups];
-  const known = scripts.get(keys.length) ?? {
-    name: `quota_change_${keys.length}`,
-    keys: keys.length,
-    lua: CHANGE_LUA,
-    memory: changeInMemory,
-  };
-  scripts.set(keys.length, known);
-  return [known, keys, [member, removed.join(':'), added.join(':'), checkedAt ?? '']];
+  return [scriptFor(keys.length), keys, [member, removed.join(':'), added.join(':'), checkedAt ?? '']];
 }

@@ -2,6 +2,7 @@ import type { Script, ScriptStore, ScriptValue } from '../../platform/index.ts';
 import { type Counter, counterTerms, LIVE_LIFE_MS, loadLive, readTerms, saveLive, saveMember } from './counters.ts';
 import { addLive, type LiveSet, removeLive } from './live-set.ts';
 import { SHARED_LUA } from './lua.ts';
+import { createScriptForKeys } from './script-for-keys.ts';
 import { addToSlot, readSlots, writeSlots } from './window.ts';
 
 /** What becomes of a submission that was taken: a job, or nothing. */
@@ -66,13 +67,7 @@ function settleInMemory(store: ScriptStore, keys: readonly string[], args: reado
   return [at === null ? 0 : 1];
 }
 
-const scripts = new Map<number, Script>();
-
-function scriptFor(keys: number): Script {
-  const known = scripts.get(keys) ?? { name: `quota_settle_${keys}`, keys, lua: LUA, memory: settleInMemory };
-  scripts.set(keys, known);
-  return known;
-}
+const scriptFor = createScriptForKeys('quota_settle', LUA, settleInMemory);
 
 /** The script with its keys and arguments. */
 export function settleCall(settle: Settle): readonly [Script, readonly string[], readonly ScriptValue[]] {

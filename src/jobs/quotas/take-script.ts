@@ -2,6 +2,7 @@ import type { Script, ScriptStore, ScriptValue } from '../../platform/index.ts';
 import { type Counter, counterTerms, LIVE_LIFE_MS, loadLive, readTerms, saveLive, saveMember } from './counters.ts';
 import { addLive, readMembersOf, sendingEntry } from './live-set.ts';
 import { SHARED_LUA } from './lua.ts';
+import { createScriptForKeys } from './script-for-keys.ts';
 import { addToSlot, countOf, DAY, readSlots, untilBelow, writeSlots } from './window.ts';
 
 /** Takes one submission from every counter or from none. */
@@ -108,14 +109,7 @@ function takeInMemory(store: ScriptStore, keys: readonly string[], args: readonl
   return answer;
 }
 
-const scripts = new Map<number, Script>();
-
-/** A script has a fixed number of keys; there are as many as numbers of groups that quotas name. */
-function scriptFor(keys: number): Script {
-  const known = scripts.get(keys) ?? { name: `quota_take_${keys}`, keys, lua: LUA, memory: takeInMemory };
-  scripts.set(keys, known);
-  return known;
-}
+const scriptFor = createScriptForKeys('quota_take', LUA, takeInMemory);
 
 /** The script with its keys and arguments. */
 export function takeCall(take: Take): readonly [Script, readonly string[], readonly ScriptValue[]] {
