@@ -37,15 +37,12 @@ interface Found {
 }
 
 /**
- * Creates the record of who submitted what. Kept by queue, epoch and job id, and by queue and job id for the latest job of
- * that number; what a job was last seen as is written once for each change, by at most a few writes at a time.
+ * Creates the record of who submitted what. Kept by queue and job id, for the latest job of that number; what a job was last seen as is written once for each change, by at most a few writes at a time.
  */
 export function createOrigins({ kv, sealer, hashKey, config, clock, report, seen }: OriginsOptions): Origins {
   const hash = createKeyedHash(hashKey);
   const late = createLateWrites(clock, report);
   const keyOf = (queue: string, jobId: string): string => `origin:{${hash('origin', [queue, jobId])}}`;
-  const keyInEpoch = ({ queue, epoch, jobId }: Origin): string =>
-    `origin:{${hash('origin-epoch', [queue, epoch, jobId])}}`;
   const lifeOf = (origin: Origin): number =>
     Math.max(1, config().jobs.originLife - Math.max(0, clock.now() - origin.submittedAt));
   const seal = (key: string, origin: Origin): string => sealer.seal(encodeOrigin(origin), key);
@@ -81,11 +78,11 @@ export function createOrigins({ kv, sealer, hashKey, config, clock, report, seen
       let tries = 0;
       const write = async (): Promise<void> => {
         tries += 1;
-        const keys = [keyOf(origin.queue, jobId), keyInEpoch(kept)];
         // A late one must not hide who submitted a newer job of that number.
         const newest = tries === 1 ? null : await read(origin.queue, jobId);
-        if (newest !== null && newest.origin.submittedAt > kept.submittedAt) keys.shift();
-        await Promise.all(keys.map((key) => kv.set(key, seal(key, kept), lifeOf(kept))));
+        if (newest !== null && newest.origin.submittedAt > kept.submittedAt) return;
+        const key = keyOf(origin.queue, jobId);
+        await kv.set(key, seal(key, kept), lifeOf(kept));
       };
       const tell = (event: string, error: unknown, message: string, level: 'warn' | 'error'): void => {
         const { queue, account, user, tokenId, address, requestId } = origin;
