@@ -11,7 +11,7 @@ export type { QuotaCaller, Quotas, QuotaViolation } from './quotas/ports.ts';
 export { seenStatus } from './seen-status.ts';
 export { createSubmissions, type SubmissionsOptions } from './submissions.ts';
 export { createJobWatch, type JobWatchOptions } from './watch/create-job-watch.ts';
-export { isFinal, JOB_STATES, type JobState, stateOf } from './watch/job-state.ts';
+export { isFinal, stateOf } from './watch/job-state.ts';
 export type {
   JobAnswer,
   JobAsk,

@@ -6,6 +6,8 @@ export type { CallerLeaving, Cookie, WebAnswer, WebRequest, WebStream } from './
 export {
   type Account,
   type Identity,
+  JOB_STATES,
+  type JobState,
   type RequestMeta,
   ROLES,
   type Role,

@@ -9,6 +9,21 @@ export type TokenScope = (typeof SCOPES)[number];
 export const ROLES = ['user', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** What a job is doing, in words that stay the same whatever vovserver calls it. */
+export const JOB_STATES = [
+  'idle',
+  'queued',
+  'running',
+  'suspended',
+  'sleeping',
+  'withdrawn',
+  'done',
+  'failed',
+  'forgotten',
+  'unknown',
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
 /** A person or program as the gateway knows it, whatever the way of signing in. */
 export interface Identity {
   /** Immutable and unique over all ways of signing in: `local:alice`, or `<realm>:<subject>` from an identity provider. */

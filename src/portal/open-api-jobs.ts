@@ -1,19 +1,8 @@
+import { JOB_STATES } from '../kernel/index.ts';
 import { DEFAULT_ERROR } from './open-api-components.ts';
 
 const text = { type: 'string' };
 const maybe = (type: string): object => ({ type: [type, 'null'] });
-const STATES = [
-  'idle',
-  'queued',
-  'running',
-  'suspended',
-  'sleeping',
-  'withdrawn',
-  'done',
-  'failed',
-  'forgotten',
-  'unknown',
-];
 
 const JOB = {
   type: 'object',
@@ -23,7 +12,7 @@ const JOB = {
     queue: text,
     account: { ...text, description: 'vovserver account.' },
     status: { ...text, description: 'The word of vovserver.' },
-    state: { enum: STATES },
+    state: { enum: JOB_STATES },
     final: { type: 'boolean', description: 'Nothing more happens to it by itself.' },
     exit: maybe('integer'),
     host: maybe('string'),
@@ -52,7 +41,7 @@ export const JOB_PATHS: Readonly<Record<string, object>> = {
         { name: 'id', in: 'path', required: true, schema: { type: 'string', pattern: '^[0-9]{1,12}$' } },
         query('wait', { type: 'integer', minimum: 0 }, 'Seconds to wait at most.'),
         query('until', { enum: ['change', 'final'] }, 'What to wait for.'),
-        query('since', { enum: STATES }, 'Answer when the state is another one.'),
+        query('since', { enum: JOB_STATES }, 'Answer when the state is another one.'),
         { name: 'If-None-Match', in: 'header', schema: text, description: 'ETag of the last answer.' },
       ],
       responses: {

@@ -1,8 +1,15 @@
 import { checkScope } from '../access/index.ts';
 import type { Caller, Visitor, WebRoute } from '../auth/index.ts';
 import type { AccountRules } from '../identity/index.ts';
-import { isFinal, JOB_STATES, type JobAnswer, type JobWatch, type WatchedJob } from '../jobs/index.ts';
-import { type Account, type Clock, GatewayError, type WebAnswer, type WebRequest } from '../kernel/index.ts';
+import { isFinal, type JobAnswer, type JobWatch, type WatchedJob } from '../jobs/index.ts';
+import {
+  type Account,
+  type Clock,
+  GatewayError,
+  JOB_STATES,
+  type WebAnswer,
+  type WebRequest,
+} from '../kernel/index.ts';
 import { jobBody } from './job-body.ts';
 import { openJobEvents } from './job-events.ts';
 import { accountOf } from './steps/choose-account.ts';
@@ -71,10 +78,15 @@ function answerOf(queue: string, { job, end }: JobAnswer, wish: Wish): WebAnswer
   return { kind: 'json', body: { ...jobBody(queue, job), wait_end: end }, headers };
 }
 
+interface Known {
+  readonly caller: Caller;
+  readonly account: Account;
+}
+
 /** Waiting for jobs: one job with `?wait=`, or all of one's own as events. */
 export function createJobWatchRoutes(options: JobWatchRoutesOptions): readonly WebRoute[] {
   const { watch, rules, maxWait, clock } = options;
-  const known = (caller: Caller | null, queue: string): { caller: Caller; account: Account } => {
+  const known = (caller: Caller | null, queue: string): Known => {
     if (caller === null) throw new GatewayError('GW_UNAUTHENTICATED', 'Nobody is known here.');
     checkScope(caller.scopes, 'read');
     return { caller, account: accountOf(rules(), caller, queue) };
@@ -87,44 +99,36 @@ export function createJobWatchRoutes(options: JobWatchRoutesOptions): readonly W
     const same = now.caller.identity.subject === then.caller.identity.subject && now.account.name === then.account.name;
     if (!same) throw new GatewayError('GW_UNAUTHENTICATED', 'The credential now is another one’s.');
   };
+  const route = (
+    path: string,
+    answer: (request: WebRequest, visitor: Visitor, who: Known) => Promise<WebAnswer> | WebAnswer,
+  ): WebRoute => ({
+    ...{ method: 'GET', path, door: 'portal', needs: 'caller' },
+    handle: async (request, visitor) => answer(request, visitor, known(visitor.caller, request.queue)),
+  });
   return [
-    {
-      method: 'GET',
-      path: '/gateway/v1/jobs/events',
-      door: 'portal',
-      needs: 'caller',
-      async handle(request, visitor) {
-        const { queue, raw, query } = request;
-        const { caller, account } = known(visitor.caller, queue);
-        const last = raw.headers['last-event-id'];
-        const after = (typeof last === 'string' ? last : query.get('since')) || null;
-        if (after !== null && after.length > 100) throw bad('The event id is too long.');
-        const ask = { account, identity: caller.identity, after };
-        return openJobEvents(watch, ask, {
-          clock,
-          check: () => stillKnown(visitor, queue),
-          headOnly: request.method === 'HEAD',
-        });
-      },
-    },
-    {
-      method: 'GET',
-      path: '/gateway/v1/jobs/:id',
-      door: 'portal',
-      needs: 'caller',
-      async handle(request, visitor) {
-        const { params, queue, leaving } = request;
-        const { caller, account } = known(visitor.caller, queue);
-        const wish = wishOf(request, maxWait());
-        const { waitMs, isWanted } = wish;
-        const answer = await watch.look({
-          ...{ account, identity: caller.identity, jobId: params.id ?? '', leaving, isWanted },
-          waitMs: request.method === 'HEAD' ? 0 : waitMs,
-        });
-        // A minute is long enough for a token to be revoked.
-        if (answer.end !== 'at_once' && answer.end !== 'left') await stillKnown(visitor, queue);
-        return answerOf(queue, answer, wish);
-      },
-    },
+    route('/gateway/v1/jobs/events', ({ queue, raw, query, method }, visitor, { caller, account }) => {
+      const last = raw.headers['last-event-id'];
+      const after = (typeof last === 'string' ? last : query.get('since')) || null;
+      if (after !== null && after.length > 100) throw bad('The event id is too long.');
+      const ask = { account, identity: caller.identity, after };
+      return openJobEvents(watch, ask, {
+        clock,
+        check: () => stillKnown(visitor, queue),
+        headOnly: method === 'HEAD',
+      });
+    }),
+    route('/gateway/v1/jobs/:id', async (request, visitor, { caller, account }) => {
+      const { params, queue, leaving, method } = request;
+      const wish = wishOf(request, maxWait());
+      const { waitMs, isWanted } = wish;
+      const answer = await watch.look({
+        ...{ account, identity: caller.identity, jobId: params.id ?? '', leaving, isWanted },
+        waitMs: method === 'HEAD' ? 0 : waitMs,
+      });
+      // A minute is long enough for a token to be revoked.
+      if (answer.end !== 'at_once' && answer.end !== 'left') await stillKnown(visitor, queue);
+      return answerOf(queue, answer, wish);
+    }),
   ];
 }

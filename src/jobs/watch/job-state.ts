@@ -1,28 +1,4 @@
-/** What a job is doing, in words that stay the same whatever vovserver calls it. */
-export type JobState =
-  | 'idle'
-  | 'queued'
-  | 'running'
-  | 'suspended'
-  | 'sleeping'
-  | 'withdrawn'
-  | 'done'
-  | 'failed'
-  | 'forgotten'
-  | 'unknown';
-
-export const JOB_STATES: readonly JobState[] = [
-  'idle',
-  'queued',
-  'running',
-  'suspended',
-  'sleeping',
-  'withdrawn',
-  'done',
-  'failed',
-  'forgotten',
-  'unknown',
-];
+import type { JobState } from '../../kernel/index.ts';
 
 /** Words of STATUSNC ("Job Status"); a job in transfer waits in another queue. */
 const STATE_OF: ReadonlyMap<string, JobState> = new Map([

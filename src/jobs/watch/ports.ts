@@ -1,6 +1,5 @@
-import type { Account, Identity } from '../../kernel/index.ts';
+import type { Account, Identity, JobState } from '../../kernel/index.ts';
 import type { SubmissionWay } from '../ports.ts';
-import type { JobState } from './job-state.ts';
 
 /** A job as vovserver showed it. */
 export interface WatchedJob {

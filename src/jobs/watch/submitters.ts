@@ -1,6 +1,6 @@
-import { type Account, type Clock, GatewayError } from '../../kernel/index.ts';
+import { type Account, type Clock, GatewayError, type JobState } from '../../kernel/index.ts';
 import type { Origin, Origins } from '../ports.ts';
-import { isFinal, type JobState, stateOf } from './job-state.ts';
+import { isFinal, stateOf } from './job-state.ts';
 import type { WatchedJob } from './ports.ts';
 
 /** Milliseconds: a job may be seen right before it is written down who submitted it. */

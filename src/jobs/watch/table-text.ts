@@ -1,4 +1,5 @@
-import { type JobState, stateOf } from './job-state.ts';
+import type { JobState } from '../../kernel/index.ts';
+import { stateOf } from './job-state.ts';
 import type { LoggedChange, TableState } from './job-table.ts';
 import type { WatchedJob } from './ports.ts';
 
