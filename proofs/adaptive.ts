@@ -5,29 +5,28 @@
 // whoever waits for them makes all slower (`--contention`), so that there is a best limit. The adaptive arm has three
 // replicas, as has one fixed arm; in a second scene one of their replicas is killed, one added, and Redis is away for 10 s.
 // The witness of what is in flight is the stand-in. Control: bad fixed limits of the sweep fall short.
-import { parseArgs } from 'node:util';
+
 import { type Arm, startArm } from './adaptive/arm.ts';
 import type { Met } from './adaptive/client.ts';
 import { above, watchPublished } from './adaptive/published.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { pause } from './pace.ts';
 
-const { values } = parseArgs({
-  options: {
-    helpers: { type: 'string', default: '6' },
-    contention: { type: 'string', default: '0.02' },
-    spread: { type: 'string', default: '0.3' },
-    'service-ms': { type: 'string', default: '60' },
-    step: { type: 'string', default: '10' },
-    seconds: { type: 'string', default: '20' },
-    callers: { type: 'string', default: '30' },
-    'in-time-ms': { type: 'string', default: '5000' },
-    limits: { type: 'string', default: '1,4,6,8,12' },
-    share: { type: 'string', default: '0.9' },
-  },
+const { values, number } = readFlags({
+  helpers: '6',
+  contention: '0.02',
+  spread: '0.3',
+  'service-ms': '60',
+  step: '10',
+  seconds: '20',
+  callers: '30',
+  'in-time-ms': '5000',
+  limits: '1,4,6,8,12',
+  share: '0.9',
 });
-const number = (key: keyof typeof values): number => Number(values[key]);
 const seconds = number('seconds');
-const wait = (s: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, s * 1000));
+const wait = (seconds: number): Promise<void> => pause(seconds * 1000);
 const server = { helpers: number('helpers'), contention: number('contention'), spread: number('spread') };
 const lane = (concurrency: number) => ({ concurrency, most: Math.max(concurrency, 64) });
 const fixed = (limit: number) => ({ mode: 'fixed', list: lane(limit) });

@@ -5,29 +5,27 @@
 // time, whose answers the stand-in marks; every body is looked at. Witnesses are the stand-in's ledger and the clients; the
 // gateway's own metric must agree with them. Scenes: callers that break off, answers over the cap, errors, the micro-cache with
 // one's own writes. Controls: `join: off` saves nothing, and with `join: running` the clock does find older replies.
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { failed, good, older, olderByTwo, readsOf } from './coalesce/judge.ts';
 import type { Group } from './coalesce/poller.ts';
 import { play, type Shown } from './coalesce/scene.ts';
 import { openDirect } from './coalesce/version.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { setStage, startStandin } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    pollers: { type: 'string', default: '1000' },
-    accounts: { type: 'string', default: '50' },
-    seconds: { type: 'string', default: '12' },
-    'pause-ms': { type: 'string', default: '500' },
-    'service-ms': { type: 'string', default: '20' },
-    'change-ms': { type: 'string', default: '60' },
-    processes: { type: 'string', default: '3' },
-    writes: { type: 'string', default: '50' },
-  },
+const { values, number } = readFlags({
+  pollers: '1000',
+  accounts: '50',
+  seconds: '12',
+  'pause-ms': '500',
+  'service-ms': '20',
+  'change-ms': '60',
+  processes: '3',
+  writes: '50',
 });
-const number = (key: keyof typeof values): number => Number(values[key]);
 const [pollers, accounts, seconds] = [number('pollers'), number('accounts'), number('seconds')];
 const others = Array.from({ length: accounts }, (_, nth) => `other${nth}`);
 const passwordOf = (user: string): string => `pw-${user}`;

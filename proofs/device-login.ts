@@ -1,21 +1,21 @@
 // `vovgw login` in a terminal over verified TLS: approved, denied, expired, too fast, polled twice, a wrong certificate, logout.
+
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:tls';
-import { parseArgs } from 'node:util';
 import { createOffice, PERSON, READ } from './device/office.ts';
 import { proveHammered, proveOneToken, proveSlowDown } from './device/protocol.ts';
 import { createHome, invitationOf } from './device/terminal.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { pause } from './pace.ts';
 import { freePort } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    replicas: { type: 'string', default: '3' },
-    approvals: { type: 'string', default: '15' },
-    pollers: { type: 'string', default: '6' },
-    interval: { type: 'string', default: '1s' },
-    'short-life': { type: 'string', default: '4s' },
-  },
+const { values } = readFlags({
+  replicas: '3',
+  approvals: '15',
+  pollers: '6',
+  interval: '1s',
+  'short-life': '4s',
 });
 await using office = await createOffice({
   replicas: Number(values.replicas),
@@ -26,7 +26,6 @@ const { caFile, strangerFile, replicas, hasty } = office;
 const [first] = replicas;
 if (first === undefined) throw new Error('--replicas must be at least 1');
 const figures = createFigures(`vovgw login over verified TLS, ${replicas.length} replicas`);
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const lastLine = (text: string): string => text.trim().split(/\r?\n/).at(-1)?.trim() ?? '';
 const login = (url: string, authority: string): string[] => ['login', '--url', url, '--ca-file', authority];
 

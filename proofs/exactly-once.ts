@@ -5,7 +5,7 @@
 // lost jobs; gateways are killed and started again, Redis is restarted and killed, the server fails over to another process.
 // Clients repeat with the same key, at another replica, until they know. `duplicateLogfile=sleeping` (`--logfile-rule`) makes
 // the stand-in take two jobs with one log file, so that the gateway alone is tried. Control: the same without keys.
-import { parseArgs } from 'node:util';
+
 import type { Fate, Order } from './exactly-once/client.ts';
 import { startClients } from './exactly-once/clients.ts';
 import { atTwoReplicas, control, crash, otherBody, powerCut, withoutKeys } from './exactly-once/scenes.ts';
@@ -13,26 +13,24 @@ import { openSite } from './exactly-once/site.ts';
 import { rulesOf, strike } from './exactly-once/storm.ts';
 import { answersOf, few, judge, merged } from './exactly-once/witness.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { counted } from './pollers.ts';
 import { setStage } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    submissions: { type: 'string', default: '10000' },
-    seed: { type: 'string', default: '1' },
-    marker: { type: 'string', default: 'jobname' },
-    'logfile-rule': { type: 'string', default: 'sleeping' },
-    /** How many times the usual chance of a fault. */
-    faults: { type: 'string', default: '1' },
-    'calm-ms': { type: 'string', default: '4000' },
-    failovers: { type: 'string', default: '2' },
-    'at-once': { type: 'string', default: '24' },
-    'patience-s': { type: 'string', default: '30' },
-    /** Submissions of each of the smaller scenes; 0 leaves them out. */
-    scenes: { type: 'string', default: '300' },
-  },
+const { values, number } = readFlags({
+  submissions: '10000',
+  seed: '1',
+  marker: 'jobname',
+  'logfile-rule': 'sleeping',
+  /** How many times the usual chance of a fault. */
+  faults: '1',
+  'calm-ms': '4000',
+  failovers: '2',
+  'at-once': '24',
+  'patience-s': '30',
+  /** Submissions of each of the smaller scenes; 0 leaves them out. */
+  scenes: '300',
 });
-const number = (key: keyof typeof values): number => Number(values[key]);
 const { marker } = values;
 const USERS = ['ann', 'bob', 'cid', 'dan'];
 

@@ -6,10 +6,12 @@
 // witnesses are the ledgers of the servers that came up, and the clients. A write that was on the wire when its server was
 // killed may be told 504 GW_OUTCOME_UNKNOWN, which is honest. `--other-knows` gives the other queue the same people, so that it
 // sells them JWTs; `--other-open` lets it tell its name to everybody. Control: with eight logins at a time the peak is above two.
+
 import { parseArgs } from 'node:util';
 import type { Answered } from './failover/client.ts';
 import { failOver, type Outage, openSite, type Server, startClients, startGateways } from './failover/scene.ts';
 import { createFigures } from './figures.ts';
+import { pause } from './pace.ts';
 import { count, counted } from './pollers.ts';
 import { setStage, until } from './stage.ts';
 
@@ -34,7 +36,6 @@ const number = (key: keyof typeof values): number => Number(values[key]);
 const users = Array.from({ length: number('accounts') }, (_, nth) => `user${nth}`);
 const NAME_PATH = '/api/v3/project/1/project';
 const ms = (key: keyof typeof values): number => number(key) * 1000;
-const pause = (time: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, time));
 
 interface Login {
   readonly user: string;

@@ -5,34 +5,33 @@
 // protect. A floods with reads, lists and submissions from two processes, with one token and with many; B submits at a
 // steady pace, without and with the flood in turn; A and B kill jobs in the flood. Control: without turns, and without the
 // bound of connections per account, which protects by itself when accounts are not shared, it falls far short.
-import { parseArgs } from 'node:util';
+
 import type { Met } from './fair-queue/client.ts';
 import { client, together, told } from './fair-queue/clients.ts';
 import { createFigures, quantile } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { pause } from './pace.ts';
 import { type GatewayProcess, setStage, startStandin } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    replicas: { type: 'string', default: '1' },
-    connections: { type: 'string', default: '500' },
-    pairs: { type: 'string', default: '4' },
-    seconds: { type: 'string', default: '10' },
-    'interval-ms': { type: 'string', default: '50' },
-    kills: { type: 'string', default: '50' },
-    'loop-ms': { type: 'string', default: '40' },
-    'read-ms': { type: 'string', default: '1' },
-    'submit-ms': { type: 'string', default: '2' },
-    'row-ms': { type: 'string', default: '1' },
-    spread: { type: 'string', default: '0.5' },
-    /** `own`: a vovserver account each. `shared`: one for both. */
-    account: { type: 'string', default: 'own' },
-    /** limits.lanes.mode; `off` is the control. */
-    mode: { type: 'string', default: 'adaptive' },
-    ratio: { type: 'string', default: '1.5' },
-    control: { type: 'string', default: 'yes' },
-  },
+const { values, number } = readFlags({
+  replicas: '1',
+  connections: '500',
+  pairs: '4',
+  seconds: '10',
+  'interval-ms': '50',
+  kills: '50',
+  'loop-ms': '40',
+  'read-ms': '1',
+  'submit-ms': '2',
+  'row-ms': '1',
+  spread: '0.5',
+  /** `own`: a vovserver account each. `shared`: one for both. */
+  account: 'own',
+  /** limits.lanes.mode; `off` is the control. */
+  mode: 'adaptive',
+  ratio: '1.5',
+  control: 'yes',
 });
-const number = (key: keyof typeof values): number => Number(values[key]);
 const replicas = number('replicas');
 const seconds = number('seconds');
 const shared = values.account === 'shared';
@@ -138,7 +137,7 @@ async function scene(gateways: readonly GatewayProcess[], name: string, pairs: n
         name: `${name}-flood-${pair}-${half}`,
       });
     });
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await pause(2000);
     const kill = { kind: 'kill', urls, seconds, intervalMs: (seconds * 900) / perPair } as const;
     const [flooded, killsOfA, killsOfB] = await Promise.all([
       client(steady),
@@ -150,7 +149,7 @@ async function scene(gateways: readonly GatewayProcess[], name: string, pairs: n
     parts.killsOfB.push(killsOfB);
     parts.flood.push(...(await Promise.all(floods)));
     // What A left waiting ends before B is measured alone again.
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await pause(1500);
   }
   const { alone, flooded, flood, killsOfA, killsOfB } = parts;
   return {

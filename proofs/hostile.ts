@@ -1,19 +1,18 @@
 // The gateway survives hostile callers and a hostile vovserver (--mutations 20000 --rounds 100 --seed N).
+
 import { connect, type Socket } from 'node:net';
-import { parseArgs } from 'node:util';
 import { Agent, request } from 'undici';
 import { FAULT_KINDS, type FaultKind } from '../standin/vovserver/faults.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { count, counted } from './pollers.ts';
 import { setStage, startStandin, until } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    mutations: { type: 'string', default: '20000' },
-    rounds: { type: 'string', default: '100' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    sockets: { type: 'string', default: '32' },
-  },
+const { values } = readFlags({
+  mutations: '20000',
+  rounds: '100',
+  seed: String(Date.now() % 1_000_000),
+  sockets: '32',
 });
 const seed = Number(values.seed);
 

@@ -3,16 +3,15 @@
 // Scenes: helpers × how much a crowd slows all down × spread of service times × course of the service time over 300 s.
 // What the law itself promises is less than what the proof `adaptive` shows of one likely server: it must find the limit
 // without being told anything of the server, from as few as 50 answers, also where service times are exponential.
-import { parseArgs } from 'node:util';
+
 import { bestFixed, runAdaptive, type Scene } from '../test/limits/turns-simulation.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '7' },
-    worst: { type: 'string', default: '5' },
-    until: { type: 'string', default: '300' },
-  },
+const { values } = readFlags({
+  seed: '7',
+  worst: '5',
+  until: '300',
 });
 const until = Number(values.until);
 const inThe = (now: number): boolean => now >= until / 3 && now < (until * 2) / 3;

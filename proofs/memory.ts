@@ -1,9 +1,11 @@
 // Memory after 1 000 000 requests is within 10 % of that after 100 000 (--first 100000 --last 1000000).
+
 import { parseArgs } from 'node:util';
 import { load } from '../bench/load.ts';
 import { startSubject } from '../bench/subjects.ts';
 import { startGatewaySubject } from '../bench/subjects-gateway.ts';
 import { createFigures } from './figures.ts';
+import { pause } from './pace.ts';
 
 const { values } = parseArgs({
   options: { first: { type: 'string', default: '100000' }, last: { type: 'string', default: '1000000' } },
@@ -22,7 +24,7 @@ async function memoryAfter(total: number): Promise<number> {
     requests += round.requests;
     errors += round.errors;
   }
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await pause(3000);
   return (await gateway.process.metric('vovgw_process_resident_memory_bytes')) / 2 ** 20;
 }
 

@@ -1,17 +1,16 @@
 // One login per account and period when its holder is killed, when vovserver refuses good JWTs, and with a wrong password.
-import { parseArgs } from 'node:util';
+
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { counted, poll } from './pollers.ts';
 import { type GatewayProcess, type Stage, type Standin, setStage, startStandin, until } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string', default: '5' },
-    users: { type: 'string', default: '20' },
-    seconds: { type: 'string', default: '60' },
-    'refuse-rate': { type: 'string', default: '0.01' },
-    'cool-down': { type: 'string', default: '20' },
-  },
+const { values } = readFlags({
+  kills: '5',
+  users: '20',
+  seconds: '60',
+  'refuse-rate': '0.01',
+  'cool-down': '20',
 });
 const users = Array.from({ length: Number(values.users) }, (_, i) => `user${i}`);
 const WRONG = 'wrongpw';

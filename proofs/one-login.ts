@@ -1,17 +1,16 @@
 // One vovserver login per account and period over all replicas, and no call that fails (--replicas 3 --users 50 --minutes 5 --jwt-life 20).
-import { parseArgs } from 'node:util';
+
 import { createFigures, quantile } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { counted, type Poller, poll } from './pollers.ts';
 import { type GatewayProcess, setStage, startStandin } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    replicas: { type: 'string', default: '3' },
-    users: { type: 'string', default: '50' },
-    minutes: { type: 'string', default: '5' },
-    'jwt-life': { type: 'string', default: '20' },
-    interval: { type: 'string', default: '500' },
-  },
+const { values } = readFlags({
+  replicas: '3',
+  users: '50',
+  minutes: '5',
+  'jwt-life': '20',
+  interval: '500',
 });
 const life = Number(values['jwt-life']);
 const seconds = Number(values.minutes) * 60;

@@ -1,26 +1,26 @@
 // Who submitted a job: answered for every accepted submission within a second and by another replica, with lost answers among
 // them, after vovserver has forgotten the job, after a restart of everything, and after an outage of Redis.
+
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Agent, request } from 'undici';
 import type { JobEntry } from '../standin/vovserver/ledger.ts';
 import { createFigures, quantile } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { each, pause } from './pace.ts';
 import { type GatewayProcess, setStage, startStandin, until } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    submissions: { type: 'string', default: '3000' },
-    clients: { type: 'string', default: '8' },
-    seen: { type: 'string', default: '150' },
-    away: { type: 'string', default: '10' },
-  },
+const { values, number } = readFlags({
+  submissions: '3000',
+  clients: '8',
+  seen: '150',
+  away: '10',
 });
 /** People and their vovserver accounts; three share one. */
 const PEOPLE: Readonly<Record<string, string>> = { ann: 'ann', bob: 'bob', carol: 'team', dave: 'team', erin: 'team' };
 const NAMES = Object.keys(PEOPLE);
 const ACCOUNTS = ['ann', 'bob', 'team', 'olga'];
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const agent = new Agent({ connections: Number(values.clients) * 2 });
+const clients = number('clients');
+const agent = new Agent({ connections: clients * 2 });
 
 await using standin = await startStandin([
   ...['--transport', 'http', '--queue-name', 'proof', '--profile', 'slots=100000'],
@@ -112,7 +112,7 @@ async function submit(serial: number, keyed: boolean, url = urlOf(serial)): Prom
     requestIds.push(got.requestId);
     const label = `${who}-${at === 0 ? 'laptop' : 'ci'}`;
     if (status === 200) return { serial, who, token, label, key, jobId: String(body.jobid), requestIds, adopted };
-    await wait(100);
+    await pause(100);
   }
   return null;
 }
@@ -137,14 +137,6 @@ function wrong({ requestIds, who, token, label, key }: Done, { body }: Got): str
   return requestIds.includes(String(body.request_id)) ? faults : [...faults, `request_id ${body.request_id}`];
 }
 
-async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  let at = 0;
-  const one = async (): Promise<void> => {
-    for (let item = items[at++]; item !== undefined; item = items[at++]) await work(item);
-  };
-  await Promise.all(Array.from({ length: Number(values.clients) }, one));
-}
-
 const figures = createFigures(`Origins of ${values.submissions} submissions over 3 replicas`);
 const nothing = (what: string, list: readonly string[]): void =>
   figures.add(
@@ -165,7 +157,7 @@ const given: string[] = [];
 const strange: string[] = [];
 let unresolved = 0;
 const serials = Array.from({ length: Number(values.submissions) }, (_, serial) => serial);
-await each(serials, async (serial) => {
+await each(serials, clients, async (serial) => {
   const one = await submit(serial, serial % 2 === 0);
   if (one === null) {
     unresolved += 1;
@@ -218,11 +210,11 @@ const seen = done.slice(0, Number(values.seen));
 for (const { jobId, token, serial } of seen) {
   await call(`${urlOf(serial)}/api/v3/jobs/${jobId}`, token);
   // One look in 25 ms and replica.
-  await wait(30);
+  await pause(30);
 }
 const recheck = async (what: string, list: readonly Done[]): Promise<void> => {
   const missing: string[] = [];
-  await each(list, async (one) => {
+  await each(list, clients, async (one) => {
     const got = await originAt(one.serial + 1, one.jobId, one.token);
     if (got.status !== 200 || wrong(one, got).length > 0)
       missing.push(`job ${one.jobId}: ${got.status} ${wrong(one, got)}`);
@@ -234,7 +226,7 @@ const still = await call(`${urlOf(0)}/api/v3/jobs/${done[0]?.jobId}`, done[0]?.t
 figures.add('vovserver has forgotten the jobs', '404', still.status, still.status === 404);
 await recheck('after autoforget', done);
 const states: string[] = [];
-await each(seen, async ({ jobId, token, serial }) => {
+await each(seen, clients, async ({ jobId, token, serial }) => {
   const { body } = await originAt(serial, jobId, token);
   const last = body.last_seen as { status?: string } | null;
   if (last?.status !== 'Done') states.push(`job ${jobId}: ${JSON.stringify(last)}`);
@@ -257,7 +249,7 @@ const during: Done[] = [];
 for (let serial = 1_000_001; performance.now() - stopped < Number(values.away) * 1000; serial += 2) {
   const one = await submit(serial, false);
   if (one !== null) during.push(one);
-  await wait(50);
+  await pause(50);
 }
 await stage.redis.start();
 const back = performance.now();
@@ -287,7 +279,7 @@ for (let serial = 3_000_001; serial < 3_000_041; serial += 1) {
   const one = await submit(serial, serial % 2 === 0, shortLived.url);
   if (one !== null) gone.push(one);
 }
-await wait(1500);
+await pause(1500);
 const answers = await Promise.all(gone.map((one) => originAt(one.serial, one.jobId, one.token)));
 const kept = answers.filter(({ status }) => status === 200).length;
 figures.add(

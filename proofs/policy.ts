@@ -1,27 +1,28 @@
 // The submission policy: nothing that it denies ever reaches vovserver, whatever it is spelled like, nothing allowed is altered but
 // for defaults, every reason is told at once, and observe decides as enforce does.
+
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { parseArgs } from 'node:util';
 import { Agent, request } from 'undici';
 import type { Job } from '../standin/vovserver/job.ts';
 import type { RequestEntry } from '../standin/vovserver/ledger.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { each } from './pace.ts';
 import { createCorpus, type Item } from './policy/corpus.ts';
 import { broken, GROUPS, type Person, pairsOf, policyOf } from './policy/rules.ts';
 import { type GatewayProcess, readText, type Stage, type Standin, setStage, startStandin } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    submissions: { type: 'string', default: '3000' },
-    changes: { type: 'string', default: '600' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    clients: { type: 'string', default: '12' },
-  },
+const { values, number } = readFlags({
+  submissions: '3000',
+  changes: '600',
+  seed: String(Date.now() % 1_000_000),
+  clients: '12',
 });
 const PEOPLE: readonly Person[] = ['alice', 'bob', 'carol'];
-const agent = new Agent({ connections: Number(values.clients) });
+const clients = number('clients');
+const agent = new Agent({ connections: clients });
 
 /** A gateway with a vovserver of its own. */
 interface Side {
@@ -80,15 +81,6 @@ async function send(side: Side, item: Item, token: string, dry = false): Promise
   return { status, code: String(read.code ?? ''), detail: String(read.detail ?? ''), requestId, body: read };
 }
 
-/** Runs `work` on each, a few at a time. */
-async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  let at = 0;
-  const one = async (): Promise<void> => {
-    for (let item = items[at++]; item !== undefined; item = items[at++]) await work(item);
-  };
-  await Promise.all(Array.from({ length: Number(values.clients) }, one));
-}
-
 interface Verdict {
   readonly item: Item;
   readonly enforced: Answer;
@@ -118,7 +110,7 @@ const submissions = Array.from({ length: Number(values.submissions) }, (_, seria
 
 const verdicts: Verdict[] = [];
 let bypassed = 0;
-await each(submissions, async (item) => {
+await each(submissions, clients, async (item) => {
   const token = tokenOf(item);
   const dry = await send(enforce, item, token, true);
   const enforced = await send(enforce, item, token);
@@ -137,7 +129,7 @@ const changes: { item: Item; answer: Answer; dry: Answer }[] = [];
 const targets = Array.from({ length: Number(values.changes) }, (_, at) => own[at % Math.max(1, own.length)]).flatMap(
   (job) => (job === undefined ? [] : [corpus.change(job.user as Person, job.id)]),
 );
-await each(targets, async (item) => {
+await each(targets, clients, async (item) => {
   const dry = await send(enforce, item, tokenOf(item), true);
   changes.push({ item, dry, answer: await send(enforce, item, tokenOf(item)) });
   await send(none, item, tokenOf(item));

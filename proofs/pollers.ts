@@ -1,4 +1,5 @@
 import { Agent, request } from 'undici';
+import { pause } from './pace.ts';
 
 /** What the pollers of one proof met. */
 export interface Polls {
@@ -56,7 +57,7 @@ export async function poll(
       polls.calls++;
       polls.times.push(took);
       if (what !== '200') count(polls.failures, `${what} ${/GW_[A-Z_]+/.exec(body)?.[0] ?? ''}`.trim());
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, options.intervalMs - took)));
+      await pause(Math.max(0, options.intervalMs - took));
     }
   };
   await Promise.all(pollers.map(one));

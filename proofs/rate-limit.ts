@@ -1,17 +1,17 @@
 // Rate limits over replicas: admitted within 5 % of the limit over a minute, exact headers, and a local share with Redis stopped.
-import { parseArgs } from 'node:util';
+
 import { Agent, request } from 'undici';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { pause } from './pace.ts';
 import { type GatewayProcess, setStage, startStandin } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    limit: { type: 'string', default: '3000' },
-    window: { type: 'string', default: '60' },
-    replicas: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '60' },
-    connections: { type: 'string', default: '12' },
-  },
+const { values } = readFlags({
+  limit: '3000',
+  window: '60',
+  replicas: '3',
+  seconds: '60',
+  connections: '12',
 });
 const limit = Number(values.limit);
 const windowSeconds = Number(values.window);
@@ -68,7 +68,7 @@ async function flood(forSeconds: number, token: string) {
       else if (status === 429) seen.refused++;
       else seen.other++;
       // A client that is refused comes back at once, but not in the same instant.
-      if (status === 429) await new Promise((resolve) => setTimeout(resolve, 5));
+      if (status === 429) await pause(5);
     }
   };
   await Promise.all(Array.from({ length: Number(values.connections) * replicas }, (_, at) => one(at)));
@@ -85,7 +85,7 @@ for (let i = 0; i < 5; i++) {
   exact.push(String(headers.ratelimit));
   if (headers['ratelimit-policy'] !== `"identity";q=${limit};w=${windowSeconds}`)
     wrong.push(String(headers['ratelimit-policy']));
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await pause(300);
 }
 const remaining = exact.map((text) => Number(/r=(\d+)/.exec(text)?.[1]));
 // Between two slow calls the bucket refills; what is left is the whole quota less the call itself.

@@ -1,21 +1,21 @@
 // Redis stopped for a minute under load and back, then frozen: who is served, who gets 503, and that nothing hangs.
-import { parseArgs } from 'node:util';
+
 import { Agent } from 'undici';
 import { createFigures, quantile } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { pause } from './pace.ts';
 import { counted, get, type Poller, poll } from './pollers.ts';
 import { setStage, startStandin } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    users: { type: 'string', default: '30' },
-    away: { type: 'string', default: '60' },
-    frozen: { type: 'string', default: '20' },
-  },
+const { values } = readFlags({
+  users: '30',
+  away: '60',
+  frozen: '20',
 });
 const users = Array.from({ length: Number(values.users) }, (_, i) => `user${i}`);
 const PATH = '/api/v3/project/1/version';
 const away = Number(values.away);
-const wait = (seconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+const wait = (seconds: number): Promise<void> => pause(seconds * 1000);
 
 await using standin = await startStandin([
   ...['--transport', 'http', '--queue-name', 'proof'],

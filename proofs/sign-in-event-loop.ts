@@ -1,4 +1,5 @@
 // The worst SAML documents, tokens and forms that anybody can send: none holds the gateway's event loop for more than 50 ms.
+
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,6 +10,7 @@ import { createBrowser, signInAs } from '../test/world/browser.ts';
 import { DOCUMENTS, type Document } from './event-loop/documents.ts';
 import { costlyRequests } from './event-loop/requests.ts';
 import { createFigures } from './figures.ts';
+import { pause } from './pace.ts';
 import { count, counted } from './pollers.ts';
 import { freePort, readText, setStage, startStandin, until } from './stage.ts';
 
@@ -124,7 +126,7 @@ async function signInWith(document: Document): Promise<string> {
 // Everything is loaded and compiled before anything is measured.
 for (let round = 0; round < 10; round++) for (const way of ['oidc', 'saml']) await signInAs(url, way, PERSON);
 await measure('control: nothing for a second', async () => {
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await pause(1000);
   return 'nothing';
 });
 for (const document of DOCUMENTS) await measure(document.name, () => signInWith(document));

@@ -1,6 +1,7 @@
 // Three replicas behind haproxy: sign-ins that cross them, endings within 1 s, replay, a dump of Redis, swaps, key rotation, outage.
-import { parseArgs } from 'node:util';
+
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { proveCrossing } from './sign-in/crossing.ts';
 import { proveDump } from './sign-in/dump.ts';
 import { proveEndings } from './sign-in/endings.ts';
@@ -11,18 +12,16 @@ import { createSite } from './sign-in/site.ts';
 import { openStore } from './sign-in/store.ts';
 import { proveSwaps } from './sign-in/swaps.ts';
 
-const { values } = parseArgs({
-  options: {
-    'sign-ins': { type: 'string', default: '40' },
-    endings: { type: 'string', default: '40' },
-    people: { type: 'string', default: '12' },
-    replays: { type: 'string', default: '3' },
-    swaps: { type: 'string', default: '4' },
-    sessions: { type: 'string', default: '30' },
-    between: { type: 'string', default: '70' },
-    away: { type: 'string', default: '20' },
-    parts: { type: 'string', default: 'crossing,endings,replay,swaps,dump,rotation,outage' },
-  },
+const { values } = readFlags({
+  'sign-ins': '40',
+  endings: '40',
+  people: '12',
+  replays: '3',
+  swaps: '4',
+  sessions: '30',
+  between: '70',
+  away: '20',
+  parts: 'crossing,endings,replay,swaps,dump,rotation,outage',
 });
 const parts = values.parts.split(',');
 await using site = await createSite({ people: Number(values.people) });

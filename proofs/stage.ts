@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { type RedisProcess, startRedis } from '../test/world/redis.ts';
+import { pause } from './pace.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const run = promisify(execFile);
@@ -57,9 +58,21 @@ export async function until<T>(what: string, probe: () => T | null | Promise<T |
       .then(probe)
       .catch(() => null);
     if (found !== null && found !== false) return found;
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await pause(25);
   }
   throw new Error(`${what}: not within ${seconds} s`);
+}
+
+/** Waits until a process is up that was started; ends it when it does not get so in time, or has ended. */
+async function untilUp<T>(what: string, running: Running, probe: () => T | null | Promise<T | null>): Promise<T> {
+  try {
+    const found = await until(what, () => (running.child.exitCode === null ? probe() : 'ended'));
+    if (found !== 'ended') return found as T;
+    throw new Error(`${what}: ended with ${running.child.exitCode}`);
+  } catch (error) {
+    await running.kill();
+    throw error;
+  }
 }
 
 /** The stand-in vovserver as a process of its own, with its control port. */
@@ -78,7 +91,7 @@ export async function startStandin(flags: readonly string[]): Promise<Standin> {
   const args = ['standin/main.ts', '--port', `${port}`, '--control-port', `${controlPort}`, '--cert-dir', certDir];
   const child = spawn(process.execPath, [...args, ...flags], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
   const running = supervise(child);
-  const url = await until('stand-in', () => /vovserver (\S+)/.exec(running.lines.join('\n'))?.[1] ?? null);
+  const url = await untilUp('stand-in', running, () => /vovserver (\S+)/.exec(running.lines.join('\n'))?.[1] ?? null);
   return {
     ...running,
     url: url.replace('0.0.0.0', '127.0.0.1'),
@@ -130,10 +143,7 @@ async function startGateway(config: Record<string, unknown>, folder: string): Pr
   await log.close();
   const running = supervise(child);
   const adminUrl = `http://127.0.0.1:${adminPort}`;
-  await until('gateway', async () => {
-    if (child.exitCode !== null) throw new Error('the gateway ended');
-    return (await fetch(`${adminUrl}/readyz`)).ok ? true : null;
-  });
+  await untilUp('gateway', running, async () => ((await fetch(`${adminUrl}/readyz`)).ok ? true : null));
   return {
     ...running,
     url: `http://127.0.0.1:${port}`,

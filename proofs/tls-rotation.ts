@@ -1,24 +1,23 @@
 // vovserver changes its TLS key under load: none fails with the next key pinned, none passes with an unknown one (--seconds 20).
+
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { Agent } from 'undici';
 import { createSelfSigned, type Leaf } from '../standin/certificates.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { pause } from './pace.ts';
 import { count, counted, get, poll } from './pollers.ts';
 import { readText, setStage, startStandin, until } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '20' },
-    rotations: { type: 'string', default: '10' },
-    users: { type: 'string', default: '10' },
-    restarts: { type: 'string', default: '5' },
-  },
+const { values } = readFlags({
+  seconds: '20',
+  rotations: '10',
+  users: '10',
+  restarts: '5',
 });
 const PATH = '/api/v3/project/1/version';
 const users = Array.from({ length: Number(values.users) }, (_, i) => `user${i}`);
 const seconds = Number(values.seconds);
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 await using standin = await startStandin([
   ...['--transport', 'https-selfsigned', '--queue-name', 'proof'],

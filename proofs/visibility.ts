@@ -1,8 +1,10 @@
 // Under `jobs.visibility: own` nobody sees or controls the jobs of others: over a fuzzed corpus of queries, point reads and control
 // calls, asked by everyone at the same moment, on accounts of one's own and on a shared one, with every switch of the answers' form;
 // not one byte of what others wrote arrives, and everything that is one's own does. The stand-in is the witness of both.
-import { parseArgs } from 'node:util';
+
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { each, pause } from './pace.ts';
 import { setStage, startStandin, until } from './stage.ts';
 import { createCorpus, createDice, strayCalls } from './visibility/corpus.ts';
 import {
@@ -17,15 +19,13 @@ import {
 } from './visibility/farm.ts';
 import { createLeakFinder, hasRows, lacking } from './visibility/look.ts';
 
-const { values } = parseArgs({
-  options: {
-    queries: { type: 'string', default: '5000' },
-    jobs: { type: 'string', default: '12' },
-    strays: { type: 'string', default: '150' },
-    control: { type: 'string', default: '300' },
-    connections: { type: 'string', default: '16' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-  },
+const { values } = readFlags({
+  queries: '5000',
+  jobs: '12',
+  strays: '150',
+  control: '300',
+  connections: '16',
+  seed: String(Date.now() % 1_000_000),
 });
 const dice = createDice(Number(values.seed));
 const connections = Number(values.connections);
@@ -122,13 +122,7 @@ async function together(defaultLimit: number): Promise<void> {
   await Promise.all(asked);
 }
 
-async function inParallel(count: number, one: () => Promise<void>): Promise<void> {
-  let left = count;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) await one();
-  };
-  await Promise.all(Array.from({ length: 4 }, worker));
-}
+const inParallel = (count: number, one: () => Promise<void>): Promise<void> => each(Array(count).keys(), 4, one);
 
 interface Entry {
   readonly seq: number;
@@ -153,7 +147,7 @@ const started = Date.now();
 for (const profile of PROFILES) {
   await standin.control('PUT', '/profile', profile);
   // What is cached has the form of before.
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await pause(2500);
   const defaultLimit = 'defaultLimit' in profile ? profile.defaultLimit : 0;
   await inParallel(Math.ceil(Number(values.queries) / PROFILES.length), () => together(defaultLimit));
   asked += (await news()).filter(isTeamQuery).length;

@@ -2,26 +2,26 @@
 //
 // The ledger of the stand-in counts the calls, the clients (several processes) tell what they were told. Control: as many
 // clients that poll plainly.
+
 import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { Agent, request } from 'undici';
 import { createFigures, quantile } from './figures.ts';
+import { readFlags } from './flags.ts';
+import { each, pause } from './pace.ts';
 import { poll } from './pollers.ts';
 import { type GatewayProcess, setStage, startStandin } from './stage.ts';
 import { judge, type SentJob, type Verdict } from './waiting/check.ts';
 import type { ClientSpec } from './waiting/client.ts';
 import { startCrowd } from './waiting/crowd.ts';
 
-const { values } = parseArgs({
-  options: {
-    clients: { type: 'string', default: '1000' },
-    processes: { type: 'string', default: '4' },
-    seconds: { type: 'string', default: '15' },
-    interval: { type: 'string', default: '1' },
-    accounts: { type: 'string', default: '50' },
-    replicas: { type: 'string', default: '3' },
-    'poll-seconds': { type: 'string', default: '5' },
-  },
+const { values } = readFlags({
+  clients: '1000',
+  processes: '4',
+  seconds: '15',
+  interval: '1',
+  accounts: '50',
+  replicas: '3',
+  'poll-seconds': '5',
 });
 const clients = Number(values.clients);
 const processes = Number(values.processes);
@@ -30,7 +30,6 @@ const interval = Number(values.interval);
 const replicas = Number(values.replicas);
 const others = Array.from({ length: Number(values.accounts) }, (_, at) => `user${at}`);
 const users = ['alice', ...others];
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 await using standin = await startStandin([
   '--transport',
@@ -81,10 +80,7 @@ async function submit(gateway: GatewayProcess, account: string, token: string, r
 
 const alone = await startGateway(1);
 const tokens = new Map<string, string>();
-for (let at = 0; at < users.length; at += 4) {
-  const made = users.slice(at, at + 4).map(async (user) => void tokens.set(user, await stage.token(alone, user)));
-  await Promise.all(made);
-}
+await each(users, 4, async (user) => tokens.set(user, await stage.token(alone, user)));
 const tokenOf = (user: string): string => tokens.get(user) ?? '';
 
 const spec = (kind: ClientSpec['kind'], user: string, urls: readonly string[], cutEvery = 0): ClientSpec => ({
@@ -188,12 +184,12 @@ figures.add(
   `${short(many.failures)}; ${many.resets}; ${many.reconnects}`,
   many.failures.length === 0 && many.resets === 0 && many.reconnects > 0,
 );
-const each = ((during - before) * 1024) / clients;
+const perClient = ((during - before) * 1024) / clients;
 figures.add(
   'memory of the gateway per waiting client',
   '≤ 100 KiB',
-  `${each.toFixed(1)} KiB (${before.toFixed(0)} → ${during.toFixed(0)} MiB)`,
-  each <= 100,
+  `${perClient.toFixed(1)} KiB (${before.toFixed(0)} → ${during.toFixed(0)} MiB)`,
+  perClient <= 100,
 );
 
 // The control: as many clients that poll each their job, one call an interval.

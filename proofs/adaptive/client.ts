@@ -1,5 +1,7 @@
 // A client process of the proof: callers that each ask for a list, and again as soon as it is there.
+
 import { Agent, request } from 'undici';
+import { pause } from '../pace.ts';
 
 /** What the callers are to do; each has an address and a token, in turn. */
 export interface Order {
@@ -25,7 +27,6 @@ const good: number[] = [];
 const other: Record<string, number> = {};
 let longestMs = 0;
 const end = Date.now() + order.seconds * 1000;
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function ask(url: string, token: string): Promise<string> {
   try {
@@ -52,7 +53,7 @@ async function caller(at: number): Promise<void> {
     if (what === '200') continue;
     // Another replica may be there.
     turn += 1;
-    await sleep(100);
+    await pause(100);
   }
 }
 

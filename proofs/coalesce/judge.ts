@@ -1,3 +1,4 @@
+import { counted } from '../pollers.ts';
 import type { Met, Reply } from './poller.ts';
 import type { Reached, Shown } from './scene.ts';
 import type { Version } from './version.ts';
@@ -8,7 +9,7 @@ export const good = ({ answers }: Met): number => answers['200'] ?? 0;
 /** Answers of a group that were not 200, as text; `0` when there are none. */
 export function failed({ answers }: Met): string {
   const others = Object.entries(answers).filter(([what]) => what !== '200');
-  return others.length === 0 ? '0' : others.map(([what, count]) => `${count} × ${what}`).join(', ');
+  return counted(new Map(others));
 }
 
 /** Reads of a target that reached the stand-in, of one account or of all. */

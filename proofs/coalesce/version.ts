@@ -1,4 +1,5 @@
 import { request } from 'node:https';
+import { pause } from '../pace.ts';
 import type { Standin } from '../stage.ts';
 import { mono } from './poller.ts';
 
@@ -56,7 +57,7 @@ export async function startVersions(standin: Standin, job: number, everyMs: numb
   const change = async (): Promise<void> => {
     for (let number = 1; going; number += 1) {
       const next = mono() + everyMs * (0.5 + Math.random());
-      while (going && mono() < next) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (going && mono() < next) await pause(5);
       if (going) await set(number);
     }
   };

@@ -1,11 +1,11 @@
 import type { createFigures } from '../figures.ts';
+import { pause } from '../pace.ts';
 import { count, counted } from '../pollers.ts';
 import { type Answer, type Office, PERSON } from './office.ts';
 
 type Figures = ReturnType<typeof createFigures>;
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const wordOf = ({ status, body }: Answer): string => (status === 200 ? 'token' : `${status} ${String(body.error)}`);
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
+import { each, pause } from '../pace.ts';
 import { bodyOf } from './body.ts';
 
 /** What one client process is to do: submit jobs as a patient user does. */
@@ -41,8 +42,6 @@ interface Met {
 }
 
 const REPEATED = /^(?:409|429|503|504|2xx|[A-Z]|AbortError|TimeoutError)/;
-
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function jobIdOf(text: string): number | null {
   try {
@@ -100,20 +99,16 @@ async function submit(order: Order, name: string, at: number): Promise<Fate> {
     if (ids.length > 0) return { name, end: 'job', jobIds: ids, seen, replayed };
     if (all.some(({ what }) => !REPEATED.test(what))) return { name, end: 'refused', jobIds: ids, seen, replayed };
     if (Date.now() > end) return { name, end: 'open', jobIds: ids, seen, replayed };
-    const pause = Math.max(...all.map(({ retryAfter }) => retryAfter)) * order.scale;
-    await wait(Math.min(3000, pause) * (0.7 + Math.random() * 0.6));
+    const later = Math.max(...all.map(({ retryAfter }) => retryAfter)) * order.scale;
+    await pause(Math.min(3000, later) * (0.7 + Math.random() * 0.6));
   }
 }
 
 async function main(file: string): Promise<void> {
   const order = JSON.parse(readFileSync(file, 'utf8')) as Order;
-  const names = [...order.names.entries()];
-  const one = async (): Promise<void> => {
-    for (let next = names.shift(); next !== undefined; next = names.shift()) {
-      console.log(JSON.stringify(await submit(order, next[1], next[0])));
-    }
-  };
-  await Promise.all(Array.from({ length: order.atOnce }, one));
+  await each(order.names.entries(), order.atOnce, async ([at, name]) => {
+    console.log(JSON.stringify(await submit(order, name, at)));
+  });
   await agent.close();
 }
 

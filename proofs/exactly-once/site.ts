@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pause } from '../pace.ts';
 import { freePort, type GatewayProcess, type Stage, type Standin, startStandin } from '../stage.ts';
 
 /** A job as the control port of the stand-in gives it. */
@@ -37,8 +38,6 @@ export interface SiteOptions {
   readonly logfileRule: string;
   readonly users: readonly string[];
 }
-
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Times are scaled: limits of seconds instead of half a minute. */
 const TIMEOUTS = { connect: '500ms', login: '5s', headers: '1500ms', body: '1s', total: '6s' };
@@ -109,7 +108,7 @@ export async function openSite(stage: Stage, options: SiteOptions): Promise<Site
       await active.control('POST', '/stop');
       const stopped = Date.now();
       const { nextId, jobs } = (await active.control('GET', '/jobs')) as Jobs;
-      await wait(1000);
+      await pause(1000);
       const kept = jobs.filter(({ submittedAt }) => submittedAt < stopped - lostMs);
       await idle.control('PUT', '/jobs', { nextId, jobs: kept });
       await idle.control('PUT', '/faults', faults);

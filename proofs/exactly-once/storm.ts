@@ -1,3 +1,4 @@
+import { pause } from '../pace.ts';
 import type { Stage } from '../stage.ts';
 import type { Site } from './site.ts';
 
@@ -39,8 +40,6 @@ export const rulesOf = (times: number): object[] => [
   ...SEARCH_FAULTS.map((rule) => ({ ...QUERY, ...rule, probability: Math.min(1, rule.probability * times) })),
 ];
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** What happened to processes, by kind. */
 export type Blows = Map<string, number>;
 
@@ -58,7 +57,7 @@ export async function strike(
       'no connection to vovserver',
       async () => {
         await site.faults({ maxConnections: 1 });
-        await wait(300);
+        await pause(300);
         await site.faults({ maxConnections: 0 });
       },
     ],
@@ -66,7 +65,7 @@ export async function strike(
       'Redis restarted',
       async () => {
         await stage.redis.stop();
-        await wait(300);
+        await pause(300);
         await stage.redis.start();
       },
     ],
@@ -80,14 +79,14 @@ export async function strike(
     ],
   ];
   for (let turn = 0; over() < 1; turn += 1) {
-    await wait(calmMs);
+    await pause(calmMs);
     const due = (blows.get('failover') ?? 0) + 1;
     if (due <= failovers && over() >= due / (failovers + 1)) {
       await site.failover(0);
       note('failover');
       continue;
     }
-    const [kind, blow] = kinds[turn % kinds.length] ?? ['', wait.bind(null, 0)];
+    const [kind, blow] = kinds[turn % kinds.length] ?? ['', pause.bind(null, 0)];
     if (over() >= 1) break;
     await blow();
     note(kind);

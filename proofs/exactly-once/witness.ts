@@ -1,3 +1,4 @@
+import { count } from '../pollers.ts';
 import type { Fate } from './client.ts';
 import type { WitnessedJob } from './site.ts';
 
@@ -37,7 +38,7 @@ export function judge(fates: readonly Fate[], jobs: readonly WitnessedJob[]): Ju
 /** How often each answer was met. */
 export function answersOf(fates: readonly Fate[]): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const what of fates.flatMap(({ seen }) => seen)) counts.set(what, (counts.get(what) ?? 0) + 1);
+  for (const what of fates.flatMap(({ seen }) => seen)) count(counts, what);
   return counts;
 }
 

@@ -1,6 +1,8 @@
 // A client process of the failover proof: every account reads and submits in turn, without pause for anybody’s Retry-After.
+
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'undici';
+import { pause } from '../pace.ts';
 
 /** What a client process is told. */
 export interface Order {
@@ -44,11 +46,11 @@ async function run({ accounts, urls, seconds, intervalMs }: Order): Promise<void
     }
   };
   const one = async ({ name, token }: Order['accounts'][number], at: number): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * intervalMs));
+    await pause(Math.random() * intervalMs);
     for (let turn = at; Date.now() < end; turn += 1) {
       const answered = await call(name, token, turn);
       process.stdout.write(`${JSON.stringify(answered)}\n`);
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, intervalMs - (Date.now() - answered[1]))));
+      await pause(Math.max(0, intervalMs - (Date.now() - answered[1])));
     }
   };
   await Promise.all(accounts.map(one));

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type Authority, createAuthority } from '../../standin/certificates.ts';
+import { runClient } from '../client-process.ts';
+import { pause } from '../pace.ts';
 import { freePort, type GatewayProcess, type Stage, type Standin, startStandin } from '../stage.ts';
 import type { Answered, Order } from './client.ts';
 
@@ -25,8 +24,6 @@ export interface Site extends AsyncDisposable {
   readonly a2: Server;
   readonly caFile: string;
 }
-
-const pause = (ms: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function createServer(
   authority: Authority,
@@ -116,15 +113,10 @@ export interface Clients {
 /** Starts client processes and deals the accounts out to them. */
 export async function startClients(folder: string, processes: number, order: Order): Promise<Clients> {
   const answers: Answered[] = [];
+  const script = join(import.meta.dirname, 'client.ts');
   const one = async (nth: number): Promise<void> => {
-    const file = join(folder, `failover-${Date.now()}-${nth}.json`);
     const accounts = order.accounts.filter((_account, at) => at % processes === nth);
-    await writeFile(file, JSON.stringify({ ...order, accounts }), { mode: 0o600 });
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'client.ts'), file], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    createInterface({ input: child.stdout }).on('line', (line) => answers.push(JSON.parse(line) as Answered));
-    await once(child, 'close');
+    await runClient<Answered>(script, folder, { ...order, accounts }, (answered) => void answers.push(answered));
   };
   return { answers, done: Promise.all(Array.from({ length: processes }, (_, nth) => one(nth))) };
 }

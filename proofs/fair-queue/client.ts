@@ -1,5 +1,7 @@
 // A client process of the proof: its order is JSON on the command line, its figures are JSON on standard output.
+
 import { Agent, request } from 'undici';
+import { pause } from '../pace.ts';
 
 /** What a client process is to do. Addresses and tokens are taken in turn. */
 export interface Order {
@@ -28,7 +30,6 @@ const answers: Record<string, number> = {};
 const times: number[] = [];
 let count = 0;
 const end = Date.now() + order.seconds * 1000;
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function call(at: number, method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown): Promise<string> {
   const token = order.tokens[at % order.tokens.length];
@@ -62,7 +63,7 @@ async function flood(at: number): Promise<void> {
     const list = `/query?select=idint&from=jobs&limit=${40 + (at % 60)}`;
     const kind = at % 3;
     const what = await (kind === 0 ? submit(at) : call(at, 'GET', kind === 1 ? `/jobs/${job}` : list));
-    if (!what.startsWith('2')) await sleep(25);
+    if (!what.startsWith('2')) await pause(25);
   }
 }
 
@@ -72,7 +73,7 @@ async function steady(): Promise<void> {
   let due = performance.now();
   for (let at = 0; Date.now() < end; at += 1) {
     due += order.intervalMs * (0.5 + Math.random());
-    await sleep(Math.max(0, due - performance.now()));
+    await pause(Math.max(0, due - performance.now()));
     const began = Math.min(due, performance.now());
     const job = order.jobs[at];
     if (order.kind === 'kill' && job === undefined) break;

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { counted } from '../pollers.ts';
 import type { Met, Order } from './client.ts';
 
 const run = promisify(execFile);
@@ -23,7 +24,4 @@ export function together(all: readonly Met[]): Met {
 }
 
 /** Text of answers, for a table. */
-export const told = ({ answers }: Met): string =>
-  Object.entries(answers)
-    .map(([what, n]) => `${n} × ${what}`)
-    .join(', ') || 'none';
+export const told = ({ answers }: Met): string => counted(new Map(Object.entries(answers)));

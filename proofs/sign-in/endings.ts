@@ -1,17 +1,6 @@
+import { pause } from '../pace.ts';
 import { type Figures, inTurn } from './crossing.ts';
-import {
-  ask,
-  ME,
-  makeToken,
-  openPage,
-  pause,
-  type Shown,
-  type SignIn,
-  type Site,
-  signIn,
-  WAYS,
-  type Way,
-} from './site.ts';
+import { ask, ME, makeToken, openPage, type Shown, type SignIn, type Site, signIn, WAYS, type Way } from './site.ts';
 
 const PATIENCE = 5000;
 

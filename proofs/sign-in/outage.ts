@@ -1,3 +1,4 @@
+import { pause } from '../pace.ts';
 import { count, counted } from '../pollers.ts';
 import { until } from '../stage.ts';
 import { type Figures, inTurn } from './crossing.ts';
@@ -7,7 +8,6 @@ import {
   ME,
   makeToken,
   openPage,
-  pause,
   type Reply,
   type Shown,
   type Site,

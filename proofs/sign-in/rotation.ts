@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { pause } from '../pace.ts';
 import { count, counted } from '../pollers.ts';
 import { readText } from '../stage.ts';
 import { type Figures, inTurn } from './crossing.ts';
-import { makeToken, pause, type Shown, type Site, type Somebody, signIn, WAYS, whoIs } from './site.ts';
+import { makeToken, type Shown, type Site, type Somebody, signIn, WAYS, whoIs } from './site.ts';
 
 interface Held {
   readonly person: Somebody;

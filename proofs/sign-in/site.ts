@@ -43,7 +43,6 @@ export interface Site extends AsyncDisposable {
 export const CALLER_ADDRESS = '127.0.0.2';
 export const QUEUE = 'proof';
 export const ME = '/gateway/v1/me';
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function createPeople(count: number): Somebody[] {
   return Array.from({ length: count }, (_, at) => {

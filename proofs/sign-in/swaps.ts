@@ -1,17 +1,7 @@
+import { pause } from '../pace.ts';
 import type { GatewayProcess } from '../stage.ts';
 import { type Figures, inTurn } from './crossing.ts';
-import {
-  ask,
-  makeToken,
-  openPage,
-  pause,
-  type Shown,
-  type SignIn,
-  type Site,
-  type Somebody,
-  signIn,
-  whoIs,
-} from './site.ts';
+import { ask, makeToken, openPage, type Shown, type SignIn, type Site, type Somebody, signIn, whoIs } from './site.ts';
 import type { Store } from './store.ts';
 
 /** Longer than any replica believes what it has read. */

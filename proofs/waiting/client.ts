@@ -1,4 +1,5 @@
 import { Agent, request } from 'undici';
+import { pause } from '../pace.ts';
 
 // One process of waiting clients for the proof `waiting`. It is told whom to be by its parent, and tells what it saw.
 
@@ -49,7 +50,6 @@ const agent = new Agent({
 const stopped = new AbortController();
 const jobs: string[] = [];
 let ready = 0;
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const why = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const send = (message: FromClient): void => void (process.connected && process.send?.(message));
 
