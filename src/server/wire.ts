@@ -34,7 +34,7 @@ import {
   type Slots,
   type Sources,
 } from '../tokens/index.ts';
-import { createSharedAsk, createUpstream, type UpstreamHandle } from '../upstream/index.ts';
+import { createUpstream, type UpstreamHandle } from '../upstream/index.ts';
 import { type CallerAddress, createCallerAddress } from './caller-address.ts';
 import { type CookieJar, createCookieJar } from './cookies.ts';
 import { createPassthrough } from './passthrough.ts';
@@ -220,7 +220,6 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
   const { carrier, submissions, ownership, origins } = parts;
   const config = (): Config => decided().config;
   const limits = () => config().server.limits;
-  const ask = createSharedAsk(carrier, (queue) => upstream.epoch(queue));
   const hides = (): boolean => config().jobs.visibility === 'own';
   const guard = createAttemptGuard(limiter, report);
   const sessionOf = createSessionOf(sessions, jar);
@@ -262,7 +261,7 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
       carrier,
       broker,
     }),
-    noteJob: createNoteJob(origins, ask, broker, clock),
+    noteJob: createNoteJob(origins, carrier, broker, clock),
     forward: createForward(carrier, broker),
   };
 }

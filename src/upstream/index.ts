@@ -24,5 +24,4 @@ export type {
 export { judgeError } from './queue-agent.ts';
 export { epochOf } from './queue-link.ts';
 export { ByteBudget } from './share-bounds.ts';
-export { createSharedAsk, type SharedAsk } from './shared-ask.ts';
 export { AnswerTooLong } from './sink.ts';

@@ -1,7 +1,7 @@
 import { normalJobId, type Origins, seenStatus } from '../../jobs/index.ts';
 import type { Clock } from '../../kernel/index.ts';
 import type { Broker } from '../../tokens/index.ts';
-import { AnswerTooLong, type SharedAsk } from '../../upstream/index.ts';
+import { AnswerTooLong, type Carrier, type WholeAnswer } from '../../upstream/index.ts';
 import { answerWhole } from '../answer.ts';
 import type { Step } from '../scope.ts';
 import { upstreamCall } from '../upstream-call.ts';
@@ -31,14 +31,21 @@ function leaveLong(error: unknown): void {
  * Answers one in many reads of a job from memory, so that its state gets into the record of who submitted it, where it stays
  * when vovserver has forgotten the job. All others are streamed by `forward`, unread.
  */
-export function createNoteJob(origins: Pick<Origins, 'saw'>, ask: SharedAsk, broker: Broker, clock: Clock): Step {
+export function createNoteJob(
+  origins: Pick<Origins, 'saw'>,
+  carrier: Pick<Carrier, 'ask'>,
+  broker: Pick<Broker, 'credentialFor'>,
+  clock: Clock,
+): Step {
   const looked = new Map<string, number>();
+  /** Looks under way: one may last longer than the time after which the next would be due. */
+  const looking = new Set<string>();
   let last = Number.NEGATIVE_INFINITY;
 
   /** False also for a clock that was set back, until it has caught up or the time is over. */
   const isOver = (since: number, ms: number): boolean => Math.abs(clock.now() - since) >= ms;
   const isDue = (key: string): boolean => {
-    if (!isOver(looked.get(key) ?? Number.NEGATIVE_INFINITY, EVERY_MS)) return false;
+    if (looking.has(key) || !isOver(looked.get(key) ?? Number.NEGATIVE_INFINITY, EVERY_MS)) return false;
     last = clock.now();
     looked.delete(key);
     looked.set(key, last);
@@ -54,13 +61,17 @@ export function createNoteJob(origins: Pick<Origins, 'saw'>, ask: SharedAsk, bro
     const jobId = normalJobId(JOB.exec(scope.path)?.[1] ?? '');
     const call = upstreamCall(scope);
     if (jobId === null || call === null || !isPlain(call.rawHeaders)) return;
-    if (!isDue(JSON.stringify([account.queue, jobId]))) return;
-    return ask(call, broker.credentialFor(account), MOST_BYTES).then((answer) => {
+    const key = JSON.stringify([account.queue, jobId]);
+    if (!isDue(key)) return;
+    const note = (answer: WholeAnswer): void => {
       const status = seenStatus(answer);
       if (status !== null) origins.saw(account.queue, jobId, status);
       const { seconds, renewed } = answer;
       const bytesOut = answerWhole(scope.res, scope.head, answer);
       scope.result = { status: answer.status, bytesOut, seconds, renewed, complete: true };
-    }, leaveLong);
+    };
+    const asked = carrier.ask(call, broker.credentialFor(account), MOST_BYTES);
+    looking.add(key);
+    return asked.finally(() => looking.delete(key)).then(note, leaveLong);
   };
 }
