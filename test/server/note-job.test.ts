@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import type { Scope } from '../../src/server/scope.ts';
 import { createNoteJob } from '../../src/server/steps/note-job.ts';
-import { type Credential, createCarrier, type Upstream, type UpstreamCall } from '../../src/upstream/index.ts';
+import { type Carrier, createCarrier, type Upstream, type UpstreamCall } from '../../src/upstream/index.ts';
 import { createFakeGate } from '../upstream/fake-gate.ts';
 import { CONFIG } from '../upstream/fake-upstream.ts';
 import {
