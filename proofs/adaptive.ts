@@ -13,18 +13,21 @@ import { createFigures } from './figures.ts';
 import { readFlags } from './flags.ts';
 import { pause } from './pace.ts';
 
-const { values, number } = readFlags({
-  helpers: '6',
-  contention: '0.02',
-  spread: '0.3',
-  'service-ms': '60',
-  step: '10',
-  seconds: '20',
-  callers: '30',
-  'in-time-ms': '5000',
-  limits: '1,4,6,8,12',
-  share: '0.9',
-});
+const { values, number } = readFlags(
+  {
+    helpers: '6',
+    contention: '0.02',
+    spread: '0.3',
+    'service-ms': '60',
+    step: '10',
+    seconds: '20',
+    callers: '30',
+    'in-time-ms': '5000',
+    limits: '1,4,6,8,12',
+    share: '0.9',
+  },
+  { least: { contention: 0, spread: 0, share: 0 } },
+);
 const seconds = number('seconds');
 const wait = (seconds: number): Promise<void> => pause(seconds * 1000);
 const server = { helpers: number('helpers'), contention: number('contention'), spread: number('spread') };

@@ -5,8 +5,10 @@ import { promisify } from 'node:util';
 import { signInAs } from '../test/world/browser.ts';
 import { unescapeHtml } from '../test/world/browser-forms.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { startDemo } from './stage.ts';
 
+readFlags({});
 const run = promisify(execFile);
 await using demo = await startDemo();
 const figures = createFigures('The demo’s commands, as printed');

@@ -17,20 +17,26 @@ import { readFlags } from './flags.ts';
 import { counted } from './pollers.ts';
 import { setStage } from './stage.ts';
 
-const { values, number } = readFlags({
-  submissions: '10000',
-  seed: '1',
-  marker: 'jobname',
-  'logfile-rule': 'sleeping',
-  /** How many times the usual chance of a fault. */
-  faults: '1',
-  'calm-ms': '4000',
-  failovers: '2',
-  'at-once': '24',
-  'patience-s': '30',
-  /** Submissions of each of the smaller scenes; 0 leaves them out. */
-  scenes: '300',
-});
+const { values, number } = readFlags(
+  {
+    submissions: '10000',
+    seed: '1',
+    marker: 'jobname',
+    'logfile-rule': 'sleeping',
+    /** How many times the usual chance of a fault. */
+    faults: '1.0',
+    'calm-ms': '4000',
+    failovers: '2',
+    'at-once': '24',
+    'patience-s': '30',
+    /** Submissions of each of the smaller scenes; 0 leaves them out. */
+    scenes: '300',
+  },
+  {
+    least: { faults: 0, failovers: 0, scenes: 0 },
+    oneOf: { marker: ['none', 'jobname', 'proplist'], 'logfile-rule': ['error', 'sleeping'] },
+  },
+);
 const { marker } = values;
 const USERS = ['ann', 'bob', 'cid', 'dan'];
 

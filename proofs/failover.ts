@@ -7,35 +7,35 @@
 // killed may be told 504 GW_OUTCOME_UNKNOWN, which is honest. `--other-knows` gives the other queue the same people, so that it
 // sells them JWTs; `--other-open` lets it tell its name to everybody. Control: with eight logins at a time the peak is above two.
 
-import { parseArgs } from 'node:util';
 import type { Answered } from './failover/client.ts';
 import { failOver, type Outage, openSite, type Server, startClients, startGateways } from './failover/scene.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { pause } from './pace.ts';
 import { count, counted } from './pollers.ts';
 import { setStage, until } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    accounts: { type: 'string', default: '60' },
-    replicas: { type: 'string', default: '3' },
-    clients: { type: 'string', default: '3' },
-    'interval-ms': { type: 'string', default: '300' },
+const { values, number } = readFlags(
+  {
+    accounts: '60',
+    replicas: '3',
+    clients: '3',
+    'interval-ms': '300',
     /** Seconds before the first kill, of each outage, and after each. */
-    before: { type: 'string', default: '6' },
-    outage: { type: 'string', default: '6' },
-    after: { type: 'string', default: '14' },
-    'login-ms': { type: 'string', default: '120' },
-    'first-success-s': { type: 'string', default: '6' },
-    'other-knows': { type: 'boolean', default: false },
-    'other-open': { type: 'boolean', default: false },
-    control: { type: 'string', default: '1' },
+    before: '6',
+    outage: '6',
+    after: '14',
+    'login-ms': '120',
+    'first-success-s': '6',
+    'other-knows': false,
+    'other-open': false,
+    control: '1',
   },
-});
-const number = (key: keyof typeof values): number => Number(values[key]);
+  { oneOf: { control: ['0', '1'] } },
+);
 const users = Array.from({ length: number('accounts') }, (_, nth) => `user${nth}`);
 const NAME_PATH = '/api/v3/project/1/project';
-const ms = (key: keyof typeof values): number => number(key) * 1000;
+const ms = (key: Parameters<typeof number>[0]): number => number(key) * 1000;
 
 interface Login {
   readonly user: string;

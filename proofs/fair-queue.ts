@@ -13,25 +13,31 @@ import { readFlags } from './flags.ts';
 import { pause } from './pace.ts';
 import { type GatewayProcess, setStage, startStandin } from './stage.ts';
 
-const { values, number } = readFlags({
-  replicas: '1',
-  connections: '500',
-  pairs: '4',
-  seconds: '10',
-  'interval-ms': '50',
-  kills: '50',
-  'loop-ms': '40',
-  'read-ms': '1',
-  'submit-ms': '2',
-  'row-ms': '1',
-  spread: '0.5',
-  /** `own`: a vovserver account each. `shared`: one for both. */
-  account: 'own',
-  /** limits.lanes.mode; `off` is the control. */
-  mode: 'adaptive',
-  ratio: '1.5',
-  control: 'yes',
-});
+const { values, number } = readFlags(
+  {
+    replicas: '1',
+    connections: '500',
+    pairs: '4',
+    seconds: '10',
+    'interval-ms': '50',
+    kills: '50',
+    'loop-ms': '40',
+    'read-ms': '1',
+    'submit-ms': '2',
+    'row-ms': '1',
+    spread: '0.5',
+    /** `own`: a vovserver account each. `shared`: one for both. */
+    account: 'own',
+    /** limits.lanes.mode; `off` is the control. */
+    mode: 'adaptive',
+    ratio: '1.5',
+    control: 'yes',
+  },
+  {
+    least: { 'loop-ms': 0, 'read-ms': 0, 'submit-ms': 0, 'row-ms': 0, spread: 0 },
+    oneOf: { account: ['own', 'shared'], mode: ['off', 'fixed', 'adaptive'], control: ['yes', 'no'] },
+  },
+);
 const replicas = number('replicas');
 const seconds = number('seconds');
 const shared = values.account === 'shared';

@@ -1,15 +1,13 @@
 // Memory after 1 000 000 requests is within 10 % of that after 100 000 (--first 100000 --last 1000000).
 
-import { parseArgs } from 'node:util';
 import { load } from '../bench/load.ts';
 import { startSubject } from '../bench/subjects.ts';
 import { startGatewaySubject } from '../bench/subjects-gateway.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { pause } from './pace.ts';
 
-const { values } = parseArgs({
-  options: { first: { type: 'string', default: '100000' }, last: { type: 'string', default: '1000000' } },
-});
+const { values } = readFlags({ first: '100000', last: '1000000' });
 await using upstream = await startSubject('upstream.ts', [], '1');
 await using gateway = await startGatewaySubject(`http://127.0.0.1:${upstream.port}`, '0', '1');
 const url = `http://127.0.0.1:${gateway.port}/api/v3/jobs/45080`;

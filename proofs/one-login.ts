@@ -8,7 +8,7 @@ import { type GatewayProcess, setStage, startStandin } from './stage.ts';
 const { values } = readFlags({
   replicas: '3',
   users: '50',
-  minutes: '5',
+  minutes: '5.0',
   'jwt-life': '20',
   interval: '500',
 });

@@ -1,15 +1,16 @@
 // Every page that a person can reach, in Chromium, wide and narrow, light and dark: axe-core, console, width; by keyboard, without script.
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { Page } from 'playwright-core';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { createHouse, type House } from './pages/house.ts';
 import { inspect, listen } from './pages/inspect.ts';
 import { VISITS, type Visit, WITHOUT_STORE } from './pages/visits.ts';
 import { walkByKeyboard, walkWithoutScript } from './pages/walks.ts';
 
-const { values } = parseArgs({ options: { shots: { type: 'string' }, only: { type: 'string' } } });
-const only = values.only === undefined ? null : new RegExp(values.only);
+const { values } = readFlags({ shots: '', only: '' });
+const shots = values.shots === '' ? undefined : values.shots;
+const only = values.only === '' ? null : new RegExp(values.only);
 
 await using house: House = await createHouse();
 const figures = createFigures('Pages in headless Chromium at 1280 and 400 px, light and dark');
@@ -33,7 +34,7 @@ async function prove(visit: Visit): Promise<void> {
   try {
     await visit.go(page, house);
     const heading = (await page.locator('h1').first().innerText()).trim();
-    const { findings, words, overflow } = await inspect(page, visit.name, values.shots);
+    const { findings, words, overflow } = await inspect(page, visit.name, shots);
     for (const text of [...words, ...said]) console.log(`${visit.name}: ${text}`);
     const [critical = 0, serious = 0, moderate = 0, minor = 0] = findings;
     const right = visit.heading.test(heading);
@@ -54,7 +55,7 @@ async function prove(visit: Visit): Promise<void> {
       error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error),
       false,
     );
-    if (values.shots !== undefined) await page.screenshot({ path: join(values.shots, `failed-${visit.name}.png`) });
+    if (shots !== undefined) await page.screenshot({ path: join(shots, `failed-${visit.name}.png`) });
   }
 }
 

@@ -263,6 +263,8 @@ nothing(
   decided.filter(({ dry, observedDry }) => reasonsOf(dry).join() !== reasonsOf(observedDry).join()),
   (one) => `${nameOf(one)} ${reasonsOf(one.dry)} / ${reasonsOf(one.observedDry)}`,
 );
+// A gateway hands its last lines to the file when it ends, if not before.
+await observe.gateway[Symbol.asyncDispose]();
 const logs = (await readdir(stage.folder)).filter(
   (file) => file.endsWith('.log') && file.includes(new URL(observe.gateway.url).port),
 );

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 
 // `npm run proof` lists the proofs with their first sentence; `npm run proof <name> -- [flags]` runs one.
 const FOLDER = import.meta.dirname;
-const NOT_PROOFS = new Set(['run.ts', 'stage.ts', 'figures.ts', 'pollers.ts']);
-
-const proofs = readdirSync(FOLDER).filter((file) => file.endsWith('.ts') && !NOT_PROOFS.has(file));
-const sentence = (file: string): string => /^\/\/ (.+)$/m.exec(readFileSync(join(FOLDER, file), 'utf8'))?.[1] ?? '';
+/** A proof begins with what it proves; the other files are what proofs have in common. */
+const sentence = (file: string): string | undefined => /^\/\/ (.+)/.exec(readFileSync(join(FOLDER, file), 'utf8'))?.[1];
+const proofs = readdirSync(FOLDER).filter((file) => file.endsWith('.ts') && sentence(file) !== undefined);
 
 const [name, ...flags] = process.argv.slice(2);
 const file = `${name}.ts`;

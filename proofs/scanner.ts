@@ -6,13 +6,14 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { Agent, request, setGlobalDispatcher } from 'undici';
 import { createAuthority, type Leaf } from '../standin/certificates.ts';
 import { demoSignIn } from '../standin/demo-sign-in.ts';
 import { createIdp } from '../standin/idp/index.ts';
 import { createBrowser } from '../test/world/browser.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { type Grade, installObservatory } from './scanner/observatory.ts';
 import {
   ciphersOf,
@@ -26,7 +27,7 @@ import {
 import { freePort, setStage, startStandin } from './stage.ts';
 
 const run = promisify(execFile);
-const { values } = parseArgs({ options: { version: { type: 'string', default: '1.4.8' } } });
+const { values } = readFlags({ version: '1.4.8' });
 
 await using stage = await setStage();
 await using standin = await startStandin(['--users', 'alice:alice-password', '--queue-name', 'vnc']);

@@ -2,7 +2,6 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Agent, request } from 'undici';
 import { demoSignIn } from '../standin/demo-sign-in.ts';
 import { createIdp } from '../standin/idp/index.ts';
@@ -10,20 +9,22 @@ import { createBrowser, signInAs } from '../test/world/browser.ts';
 import { DOCUMENTS, type Document } from './event-loop/documents.ts';
 import { costlyRequests } from './event-loop/requests.ts';
 import { createFigures } from './figures.ts';
+import { readFlags } from './flags.ts';
 import { pause } from './pace.ts';
 import { count, counted } from './pollers.ts';
 import { freePort, readText, setStage, startStandin, until } from './stage.ts';
 
-const { values } = parseArgs({
-  options: {
-    times: { type: 'string', default: '5' },
-    storm: { type: 'string', default: '1000' },
-    only: { type: 'string', default: '' },
-    limit: { type: 'string', default: '50' },
+const { values } = readFlags(
+  {
+    times: '5',
+    storm: '1000',
+    only: '',
+    limit: '50',
     // On a busy machine the delay also holds what other programs took; `processor` judges by the gateway's own time.
-    judge: { type: 'string', default: 'delay' },
+    judge: 'delay',
   },
-});
+  { oneOf: { judge: ['delay', 'processor'] } },
+);
 const [times, limit] = [Number(values.times), Number(values.limit)];
 const PERSON = 'alice';
 

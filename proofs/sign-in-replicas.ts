@@ -12,17 +12,21 @@ import { createSite } from './sign-in/site.ts';
 import { openStore } from './sign-in/store.ts';
 import { proveSwaps } from './sign-in/swaps.ts';
 
-const { values } = readFlags({
-  'sign-ins': '40',
-  endings: '40',
-  people: '12',
-  replays: '3',
-  swaps: '4',
-  sessions: '30',
-  between: '70',
-  away: '20',
-  parts: 'crossing,endings,replay,swaps,dump,rotation,outage',
-});
+const PARTS = ['crossing', 'endings', 'replay', 'swaps', 'dump', 'rotation', 'outage'];
+const { values } = readFlags(
+  {
+    'sign-ins': '40',
+    endings: '40',
+    people: '12',
+    replays: '3',
+    swaps: '4',
+    sessions: '30',
+    between: '70',
+    away: '20',
+    parts: PARTS.join(),
+  },
+  { oneOf: { parts: PARTS } },
+);
 const parts = values.parts.split(',');
 await using site = await createSite({ people: Number(values.people) });
 await using store = openStore(site.stage.redis.port);

@@ -14,15 +14,18 @@ import { judge, type SentJob, type Verdict } from './waiting/check.ts';
 import type { ClientSpec } from './waiting/client.ts';
 import { startCrowd } from './waiting/crowd.ts';
 
-const { values } = readFlags({
-  clients: '1000',
-  processes: '4',
-  seconds: '15',
-  interval: '1',
-  accounts: '50',
-  replicas: '3',
-  'poll-seconds': '5',
-});
+const { values } = readFlags(
+  {
+    clients: '1000',
+    processes: '4',
+    seconds: '15',
+    interval: '1',
+    accounts: '50',
+    replicas: '3',
+    'poll-seconds': '5',
+  },
+  { least: { replicas: 2 } },
+);
 const clients = Number(values.clients);
 const processes = Number(values.processes);
 const seconds = Number(values.seconds);

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { copyFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { pythonWithRequests } from '../../test/world/python.ts';
+import { readFlags } from '../flags.ts';
 
 /** A block whose lines are numbered, as the first program is printed, without its numbers. */
 const unnumbered = (block: string): string => (block.startsWith('1 ') ? block.replaceAll(/^\d+ {0,2}/gm, '') : block);
@@ -62,8 +62,8 @@ export interface Programs {
 
 /** Lays out the programs of `--text FILE` (the tutorial as Markdown; not part of this project) beside `module`. */
 export async function layOutPrograms(proof: string, module: string): Promise<Programs> {
-  const { values } = parseArgs({ options: { text: { type: 'string' } } });
-  if (values.text === undefined) {
+  const { values } = readFlags({ text: '' });
+  if (values.text === '') {
     const what = 'the text of the vendor’s tutorial (Markdown); it is not part of this project';
     console.error(`proof ${proof}: --text FILE is missing: ${what}`);
     process.exit(2);
