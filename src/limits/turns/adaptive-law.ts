@@ -2,6 +2,8 @@
 const TOLERANCE = 1.5;
 /** Up to this multiple there is room for one more; in between the limit stays, since more would only wait there. */
 const ROOM = 1.25;
+/** Seconds below which calls are never slow: our own event loop is in the time, and so short a line hinders nobody. */
+const NEVER_SLOW = 0.005;
 /** What a decrease leaves. */
 const DECREASE = 0.75;
 /** More bad answers than this share are congestion by themselves. */
@@ -84,7 +86,7 @@ function learnBase(base: number, limit: number, { slow, peak }: WindowSummary): 
  * uncontended value, less by a quarter when it is far from it (AIMD, Chiu and Jain 1989). There is no probing by the clock: every decrease is its own
  * probe. When it did not make calls faster, vovserver had become slower rather than crowded, and then it is undone and
  * the new time is what counts as uncontended. A limit that nobody needs as a whole is not why calls are slow: it only falls
- * back towards `start`, never below what is out. Gives the same limit or another; it lies in 1..most.
+ * back towards `start`, never below what is out. Calls of a few milliseconds are never slow. Gives the same limit or another; it lies in 1..most.
  */
 export function nextState(state: LawState, window: WindowSummary, most: number, start: number): LawState {
   const limit = clamp(state.limit, most);
@@ -96,13 +98,14 @@ export function nextState(state: LawState, window: WindowSummary, most: number, 
   const trial = used ? state.trial : null;
   const innocent = trial !== null && !wasCrowded(trial, limit, window.typical);
   const base = innocent ? window.slow : learnBase(state.base, limit, window);
-  const hasRoom = window.slow <= ROOM * base;
+  const near = window.slow <= ROOM * base;
+  const hasRoom = near || window.slow <= NEVER_SLOW;
   const faster = state.base > 0 && window.slow * TOLERANCE < state.base;
-  const met = !faster && (state.met || (used && state.base > 0 && !innocent && !hasRoom));
+  const met = !faster && (state.met || (used && state.base > 0 && !innocent && !near));
   const next = { limit, base, trial: null, warned: false, met };
-  if (window.slow <= TOLERANCE * base) {
+  if (window.slow <= Math.max(TOLERANCE * base, NEVER_SLOW)) {
     if (trial !== null) return { ...next, limit: clamp(Math.max(limit, workedOn(trial, window.typical)), most) };
-    return used && hasRoom ? { ...next, limit: clamp(limit + (met ? 1 : firstSteps(limit)), most) } : next;
+    return used && hasRoom ? { ...next, limit: clamp(limit + (near && !met ? firstSteps(limit) : 1), most) } : next;
   }
   if (!used) return { ...next, limit: Math.max(Math.min(limit, start), out, Math.floor(limit * DECREASE)) };
   const sure = state.warned || trial !== null;
