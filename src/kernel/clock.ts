@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Whole milliseconds since a moment that is none of the calendar's; nobody sets this clock. For lengths of time. */
+  elapsed(): number;
   /** Calls `fn` once after `ms` milliseconds; dispose to cancel. Does not keep the process alive. */
   after(ms: number, fn: () => void): Disposable;
   /** Calls `fn` every `ms` milliseconds until disposed. Does not keep the process alive. */
@@ -15,6 +17,7 @@ const disposable = (dispose: () => void): Disposable => ({ [Symbol.dispose]: dis
 /** The clock of the running process. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => Math.floor(performance.now()),
   after(ms, fn) {
     const timer = setTimeout(fn, ms);
     timer.unref();

@@ -53,13 +53,13 @@ export function createAttempts(options: {
     return known;
   };
   const take = async (allowance: Allowance): Promise<{ readonly allowed: boolean; readonly source: Source }> => {
-    const granted = taker.away(clock.now()) ? null : await taker.take(allowance, 1);
+    const granted = taker.away(clock.elapsed()) ? null : await taker.take(allowance, 1);
     if (granted !== null) return { allowed: granted > 0, source: 'store' };
-    return { allowed: decideLocally(allowance, clock.now(), replicas()), source: 'local' };
+    return { allowed: decideLocally(allowance, clock.elapsed(), replicas()), source: 'local' };
   };
   const giveBack = async (allowance: Allowance, source: Source): Promise<void> => {
     if (source === 'local') for (const meter of metersOf(allowance)) giveBackLocally(meter, replicas());
-    else if (!taker.away(clock.now())) await taker.take(allowance, -1);
+    else if (!taker.away(clock.elapsed())) await taker.take(allowance, -1);
   };
   const enter = (allowance: Allowance, source: Source): AttemptAnswer => {
     const entered = metersOf(allowance).map(underWayOf);

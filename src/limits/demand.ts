@@ -5,12 +5,10 @@ const TICK_MS = 100;
 /** Largest share of a bucket that all replicas together may hold in leases of one kind. */
 const LEASED_SHARE = 0.04;
 
-/** Counts one call at `now`, milliseconds of this process' clock. */
+/** Counts one call at `now`, a time of `Clock.elapsed`. */
 export function noteDemand(allowance: Allowance, now: number): void {
   const age = now - allowance.tickAt;
-  // The clock was set back: what was due at the old time would hold for the whole step.
-  if (age < 0) allowance.holdUntil = 0;
-  if (age >= TICK_MS || age < 0) {
+  if (age >= TICK_MS) {
     allowance.demandBefore = age < 2 * TICK_MS ? allowance.demand : 0;
     allowance.demand = 0;
     allowance.tickAt = now;

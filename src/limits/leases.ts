@@ -51,7 +51,7 @@ class HotLeases implements Leases {
   }
 
   admit(allowance: Allowance, cls: RouteClass | 'any'): Admission | Promise<Admission> {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     noteDemand(allowance, now);
     if (allowance.units > 0) {
       if (now < allowance.expiresAt) return this.#spendLease(allowance, cls, now);
@@ -102,9 +102,9 @@ class HotLeases implements Leases {
     let want = allowance.waiters.length + ahead();
     while (want > 0) {
       // Set beforehand as well: what is granted may be spent before this function goes on.
-      allowance.expiresAt = this.#clock.now() + LEASE_MS;
+      allowance.expiresAt = this.#clock.elapsed() + LEASE_MS;
       const granted = await this.#taker.lease(allowance, want);
-      if (granted !== null && granted > 0) allowance.expiresAt = this.#clock.now() + LEASE_MS;
+      if (granted !== null && granted > 0) allowance.expiresAt = this.#clock.elapsed() + LEASE_MS;
       this.#serveWaiters(allowance, granted, want);
       want = allowance.waiters.length === 0 ? 0 : allowance.waiters.length + ahead();
     }
@@ -115,7 +115,7 @@ class HotLeases implements Leases {
 
   /** Whoever came after the call was sent and finds nothing left waits for the next one. */
   #serveWaiters(allowance: Allowance, granted: number | null, want: number): void {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     const { waiters } = allowance;
     allowance.waiters = [];
     for (const waiter of waiters) {
@@ -134,7 +134,7 @@ class HotLeases implements Leases {
   }
 
   #sweep(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     for (const allowance of this.#holding) {
       if (allowance.units > 0 && now < allowance.expiresAt) continue;
       this.#holding.delete(allowance);

@@ -93,7 +93,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
     async beginAttempt(address, tokenId) {
       const allowance = policies.ofAttempt(config(), address, tokenId);
       const { allowed, source, settle } = await attempts.begin(allowance);
-      return { admission: conclude(allowance, 'login', allowed, source, clock.now(), true), settle };
+      return { admission: conclude(allowance, 'login', allowed, source, clock.elapsed(), true), settle };
     },
     async [Symbol.asyncDispose]() {
       await leases[Symbol.asyncDispose]();

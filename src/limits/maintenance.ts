@@ -123,9 +123,9 @@ class WatchedMaintenance implements Maintenance {
   }
 
   async settled(queue: string, ms: number): Promise<number> {
-    const end = this.#options.clock.now() + ms;
+    const end = this.#options.clock.elapsed() + ms;
     while (this.#under(queue) > 0) {
-      const rest = end - this.#options.clock.now();
+      const rest = end - this.#options.clock.elapsed();
       if (rest <= 0) break;
       await this.#change(rest);
     }

@@ -12,7 +12,7 @@ export interface Meter extends Bucket {
   remaining: number;
   /** Units that the store has given and that were not used here yet. */
   held: number;
-  /** When the bucket is whole again, by this process' clock; GCRA's theoretical arrival time. */
+  /** When the bucket is whole again, by this process' `Clock.elapsed`; GCRA's theoretical arrival time. */
   wholeAt: number;
 }
 
@@ -53,11 +53,7 @@ export function createMeter(name: string, tag: string, bucket: BucketConfig, par
 const localCost = (meter: Meter, replicas: number): number =>
   Math.min(meter.window, (meter.window / meter.requests) * replicas);
 
-function owedTime(meter: Meter, now: number): number {
-  // More than a window can only be owed to a clock that was set back.
-  if (meter.wholeAt - now > meter.window) meter.wholeAt = now + meter.window;
-  return Math.max(0, meter.wholeAt - now);
-}
+const owedTime = (meter: Meter, now: number): number => Math.max(0, meter.wholeAt - now);
 
 /** Units that this replica may still give on its own, its share being one of `replicas` and at least one unit. */
 export function localRemaining(meter: Meter, now: number, replicas: number): number {

@@ -18,8 +18,8 @@ export function createPeek({ taker, clock, replicas, metersOf }: PeekParts) {
   const look = async (meter: Meter): Promise<PolicyState> => {
     // A copy: an answer that is overtaken by a lease must not overwrite what the lease noted.
     const copy: Meter = { ...meter };
-    const seen = taker.away(clock.now()) ? null : await taker.take(createAllowance(copy, null), 0);
-    const now = clock.now();
+    const seen = taker.away(clock.elapsed()) ? null : await taker.take(createAllowance(copy, null), 0);
+    const now = clock.elapsed();
     if (seen === null) return policyState(meter, localRemaining(meter, now, replicas()), now);
     // What is leased here and not used yet is charged in the store, but still this identity's to use.
     return policyState(copy, Math.min(meter.requests, copy.remaining + meter.held), now);

@@ -80,7 +80,7 @@ export function createReplicaCount(options: {
     try {
       const [count] = await kv.run(heartbeatScript, [KEY], [id, LIFE_MS, stays]);
       if (stays === 0) return;
-      const now = clock.now();
+      const now = clock.elapsed();
       connectedSince ??= now;
       heard = now - connectedSince < LIFE_MS ? Math.max(known(), Number(count)) : Math.max(1, Number(count));
     } catch {

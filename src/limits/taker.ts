@@ -53,7 +53,7 @@ export function createTaker({ kv, clock, report }: { kv: KeyValue; clock: Clock;
   let awayUntil = 0;
   let warnAt = 0;
   const noteFailure = (error: unknown): void => {
-    const now = clock.now();
+    const now = clock.elapsed();
     awayUntil = now + AWAY_MS;
     // An absent store is reported by its adapter; anything else is a fault that nobody else would tell.
     if (error instanceof StoreUnavailable || now < warnAt) return;
@@ -65,7 +65,7 @@ export function createTaker({ kv, clock, report }: { kv: KeyValue; clock: Clock;
       const script = allowance.extra === null ? ONE : TWO;
       const answer = await kv.run(script, allowance.keys, [want, ...allowance.terms]);
       const granted = Number(answer[0]);
-      noteAnswer(allowance, answer, clock.now());
+      noteAnswer(allowance, answer, clock.elapsed());
       // In the same turn, since `remaining` already lacks what was granted.
       if (keep) addUnits(allowance, granted);
       return granted;
@@ -75,8 +75,7 @@ export function createTaker({ kv, clock, report }: { kv: KeyValue; clock: Clock;
     }
   };
   return {
-    // The second comparison bounds the wait when the clock was set back meanwhile.
-    away: (now) => (now < awayUntil && awayUntil - now <= AWAY_MS) || kv.state() === 'down',
+    away: (now) => now < awayUntil || kv.state() === 'down',
     take: (allowance, want) => take(allowance, want, false),
     lease: (allowance, want) => take(allowance, want, true),
   };

@@ -115,6 +115,7 @@ function createShiftedClock(base: Clock): Clock & { shift(ms: number): void } {
   let offset = 0;
   return {
     now: () => base.now() + offset,
+    elapsed: () => base.elapsed(),
     after: (ms, fn) => base.after(ms, fn),
     every: (ms, fn) => base.every(ms, fn),
     sleep: (ms, signal) => base.sleep(ms, signal),

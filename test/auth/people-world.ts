@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { createPeople, type People, type PeopleOptions } from '../../src/auth/index.ts';
 import { type Config, configSchema } from '../../src/config/index.ts';
 import { type Assertion, createIdentityRules, type IdentityRules } from '../../src/identity/index.ts';
-import { type Clock, Secret } from '../../src/kernel/index.ts';
+import { Secret } from '../../src/kernel/index.ts';
 import type { LogFields, Logger } from '../../src/observe/index.ts';
 import { createMemoryKeyValue, createSealer, type KeyValue } from '../../src/platform/index.ts';
-import { createManualClock } from '../world/manual-clock.ts';
+import { createManualClock, type ManualClock } from '../world/manual-clock.ts';
 import { type WatchedStore, watch } from './auth-world.ts';
 
 type Tree = Record<string, unknown>;
@@ -36,7 +36,7 @@ export const queuesOf = (...names: string[]): Config['queues'] =>
   configSchema.shape.queues.parse(names.map((name) => ({ name, urls: ['https://vov.example:6310'] })));
 
 export interface PeopleWorld extends AsyncDisposable {
-  readonly clock: Clock & { advance(ms: number): Promise<void> };
+  readonly clock: ManualClock;
   readonly store: WatchedStore;
   readonly people: People;
   readonly told: { readonly level: string; readonly fields: LogFields }[];

@@ -1,5 +1,4 @@
 import type { LimitsConfig } from '../../src/config/index.ts';
-import type { Clock } from '../../src/kernel/index.ts';
 import type { HeldTurn, LaneState, TurnAsk, Turns } from '../../src/limits/index.ts';
 import { createTurns } from '../../src/limits/index.ts';
 import type { Report } from '../../src/observe/index.ts';
@@ -93,7 +92,7 @@ export async function createTurnsWorld(
     readonly connections?: number;
   } = {},
 ) {
-  const clock: Clock & { advance(ms: number): Promise<void> } = createManualClock();
+  const clock = createManualClock();
   const memory = createMemoryKeyValue({ clock });
   const count = options.replicas ?? 1;
   const shared = options.shared ?? count > 1;

@@ -14,7 +14,14 @@ export function fixedClock(): FixedClock {
   const never = (): never => {
     throw new Error('a report waits for nothing here');
   };
-  const clock: FixedClock = { time: NOW, now: () => clock.time, after: never, every: never, sleep: never };
+  const clock: FixedClock = {
+    time: NOW,
+    now: () => clock.time,
+    elapsed: () => clock.time,
+    after: never,
+    every: never,
+    sleep: never,
+  };
   return clock;
 }
 

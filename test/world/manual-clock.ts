@@ -12,12 +12,18 @@ const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 3; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 };
 
-/**
- * A clock that stands still until `advance(ms)`, which fires what falls due in order of time and lets promises settle
- * before the first and after each. Starts at `start`, milliseconds since the epoch.
- */
-export function createManualClock(start = Date.UTC(2026, 0, 1)): Clock & { advance(ms: number): Promise<void> } {
-  let now = start;
+/** A clock that a test moves. */
+export interface ManualClock extends Clock {
+  /** Fires what falls due in order of time, and lets promises settle before the first and after each. */
+  advance(ms: number): Promise<void>;
+  /** Sets the wall clock ahead, or with a negative number back; nothing falls due by that. */
+  step(ms: number): void;
+}
+
+/** A clock that stands still but for `advance` and `step`. Starts at `start`, milliseconds since the epoch. */
+export function createManualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
+  let now = 0;
+  let set = start;
   let order = 0;
   const timers = new Set<Timer>();
   const add = (ms: number, every: number | null, fn: () => void): Disposable => {
@@ -34,7 +40,11 @@ export function createManualClock(start = Date.UTC(2026, 0, 1)): Clock & { advan
     timer.fn();
   };
   return {
-    now: () => now,
+    now: () => set + now,
+    elapsed: () => now,
+    step(ms) {
+      set += ms;
+    },
     after: (ms, fn) => add(ms, null, fn),
     every: (ms, fn) => add(ms, Math.max(1, ms), fn),
     sleep(ms, signal) {

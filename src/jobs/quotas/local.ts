@@ -28,7 +28,9 @@ function asOfAll(count: number, share: number | null, limit: number | null, know
 
 /** Creates it: the same scripts on a store of its own, with the limits divided. */
 export function createLocalShare(clock: Clock): LocalShare {
-  let kv = createMemoryKeyValue({ clock });
+  // It only ever measures lengths of time: setting the wall clock gives nobody a new minute.
+  const steady: Clock = { ...clock, now: () => clock.elapsed() };
+  let kv = createMemoryKeyValue({ clock: steady });
   let used = false;
   const known = new Map<string, number>();
   const note = (key: string, count: number): void => {
@@ -50,7 +52,7 @@ export function createLocalShare(clock: Clock): LocalShare {
       if (!used) return;
       used = false;
       const old = kv;
-      kv = createMemoryKeyValue({ clock });
+      kv = createMemoryKeyValue({ clock: steady });
       void old[Symbol.asyncDispose]();
     },
     async take(take, replicas) {

@@ -38,7 +38,7 @@ export function createPeople(kv: KeyValue, sealer: Sealer, keys: QuotaKeys, cloc
       const key = keys.person(queue, member);
       const text = JSON.stringify(person);
       const last = written.get(key);
-      if (last?.text === text && Math.abs(clock.now() - last.at) < DAY_MS) return;
+      if (last?.text === text && clock.elapsed() - last.at < DAY_MS) return;
       const before = await find(queue, member);
       const left = (before?.groups ?? []).filter((group) => !person.groups.includes(group));
       for (const group of left) {
@@ -49,7 +49,7 @@ export function createPeople(kv: KeyValue, sealer: Sealer, keys: QuotaKeys, cloc
       }
       await kv.set(key, sealer.seal(text, key), 2 * LIVE_LIFE_MS);
       if (written.size >= REMEMBERED) written.clear();
-      written.set(key, { text, at: clock.now() });
+      written.set(key, { text, at: clock.elapsed() });
     },
   };
 }

@@ -72,8 +72,8 @@ export function createRecount(parts: RecountParts): Recount {
   let warnAt = 0;
 
   const warn = (queue: string, account: string, reason: string): void => {
-    if (clock.now() < warnAt) return;
-    warnAt = clock.now() + WARN_EVERY_MS;
+    if (clock.elapsed() < warnAt) return;
+    warnAt = clock.elapsed() + WARN_EVERY_MS;
     const fields = { event: 'quota_not_recounted', queue, account, reason };
     report.log.warn(fields, 'live jobs are counted by what the gateway has seen');
   };

@@ -64,7 +64,7 @@ export function createVerdicts(options: {
 
   const tell = ({ identity, queue }: QuotaCaller, { rule, reason }: Exceeded): void => {
     const key = JSON.stringify([rule.quota, rule.what, identity.subject, queue]);
-    const now = clock.now();
+    const now = clock.elapsed();
     if (now < (told.get(key) ?? 0)) return;
     if (told.size >= TOLD) told.clear();
     told.set(key, now + TELL_EVERY_MS);

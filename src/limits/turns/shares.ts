@@ -38,11 +38,11 @@ const keyOf = (pool: Pool): string => `${pool.queue.queue} ${pool.lane}`;
 export class Shares {
   readonly #options: SharesOptions;
   readonly #id: string;
-  /** When the line of each other replica was last seen to change, by this clock: clocks of replicas may differ. */
+  /** When the line of each other replica was last seen to change, by this replica's own time: their clocks may differ. */
   readonly #heard = new Map<string, { beat: number; at: number }>();
   #local: Ledger = EMPTY;
   #member = false;
-  #lastBeat = 0;
+  #lastBeat = Number.NEGATIVE_INFINITY;
   #lastWritten: number | null = null;
   /** Until then no share grows, because others may hold what the ledger does not tell. */
   #heldUntil = 0;
@@ -71,7 +71,7 @@ export class Shares {
   /** A beat soon, because turns are missed or can be given up. */
   hurry(): void {
     if (this.#closed || this.#quick !== null || this.#options.kv.kind === 'memory') return;
-    const wait = Math.max(0, this.#lastBeat + QUICK_MS - this.#options.clock.now());
+    const wait = Math.max(0, this.#lastBeat + QUICK_MS - this.#options.clock.elapsed());
     this.#quick = this.#options.clock.after(wait, () => {
       this.#quick = null;
       this.#start(false);
@@ -93,7 +93,7 @@ export class Shares {
 
   #start(counts: boolean): void {
     if (this.#closed) return;
-    this.#lastBeat = this.#options.clock.now();
+    this.#lastBeat = this.#options.clock.elapsed();
     if (this.#options.kv.kind === 'memory') {
       // One process: all of it is ours, without asking anybody.
       const { ledger, grants } = announce(this.#local, { ...this.#say(counts), ceiling: (limit) => limit });
@@ -112,7 +112,7 @@ export class Shares {
 
   async #exchange(counts: boolean): Promise<void> {
     let grants = new Map<string, Grant>();
-    const sentAt = this.#options.clock.now();
+    const sentAt = this.#options.clock.elapsed();
     try {
       const done = await this.#change((ledger) => {
         this.#listen(ledger);
@@ -142,7 +142,7 @@ export class Shares {
   }
 
   #listen({ beats }: Ledger): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     // What the others hold since the store went away they write only now, and nobody could hear them live.
     if (this.#alone) this.#heldUntil = now + LIFE_MS;
     for (const [id, beat] of Object.entries(beats)) {
@@ -158,11 +158,11 @@ export class Shares {
 
   #lives(id: string): boolean {
     const heard = this.#heard.get(id);
-    return heard !== undefined && this.#options.clock.now() - heard.at < LIFE_MS;
+    return heard !== undefined && this.#options.clock.elapsed() - heard.at < LIFE_MS;
   }
 
   #ceiling(limit: number): number {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     if (now < this.#heldUntil) return 0;
     if (this.#emptyAt === null || now - this.#emptyAt >= SETTLE_MS) return limit;
     // It may be the first start, or the store lost what others hold, and they have not written it again yet.
@@ -204,7 +204,7 @@ export class Shares {
 
   /** An equal part for each replica that was last known; grows to it only when all have surely shrunk to theirs. */
   #fallBack(mayGrow: boolean): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const silent = this.#lastWritten === null ? Number.POSITIVE_INFINITY : now - this.#lastWritten;
     if (silent < ALONE_MS) return;
     this.#alone = true;

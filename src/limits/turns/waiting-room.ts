@@ -61,7 +61,7 @@ export class WaitingRoom {
     if (full) throw this.#refuse(pool, 'full', 0);
     const most = ask.waitMs === null ? lanes.maxWait : Math.min(Math.max(0, ask.waitMs), lanes.longestWait);
     if (most === 0) throw this.#refuse(pool, 'late', 0);
-    return this.#seat(new Guest(this, pool, ask, party, this.#options.clock.now()), most);
+    return this.#seat(new Guest(this, pool, ask, party, this.#options.clock.elapsed()), most);
   }
 
   /** Calls whoever can go: control before submit before read before list. */
@@ -126,7 +126,7 @@ export class WaitingRoom {
   }
 
   #waited(guest: Guest): number {
-    return Math.max(0, this.#options.clock.now() - guest.since) / 1000;
+    return Math.max(0, this.#options.clock.elapsed() - guest.since) / 1000;
   }
 
   #refuse(pool: Pool, why: Why, seconds: number): Error {
