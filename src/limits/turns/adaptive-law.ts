@@ -98,14 +98,13 @@ export function nextState(state: LawState, window: WindowSummary, most: number, 
   const trial = used ? state.trial : null;
   const innocent = trial !== null && !wasCrowded(trial, limit, window.typical);
   const base = innocent ? window.slow : learnBase(state.base, limit, window);
-  const near = window.slow <= ROOM * base;
-  const hasRoom = near || window.slow <= NEVER_SLOW;
+  const hasRoom = window.slow <= Math.max(ROOM * base, NEVER_SLOW);
   const faster = state.base > 0 && window.slow * TOLERANCE < state.base;
-  const met = !faster && (state.met || (used && state.base > 0 && !innocent && !near));
+  const met = !faster && (state.met || (used && state.base > 0 && !innocent && !hasRoom));
   const next = { limit, base, trial: null, warned: false, met };
   if (window.slow <= Math.max(TOLERANCE * base, NEVER_SLOW)) {
     if (trial !== null) return { ...next, limit: clamp(Math.max(limit, workedOn(trial, window.typical)), most) };
-    return used && hasRoom ? { ...next, limit: clamp(limit + (near && !met ? firstSteps(limit) : 1), most) } : next;
+    return used && hasRoom ? { ...next, limit: clamp(limit + (met || state.met ? 1 : firstSteps(limit)), most) } : next;
   }
   if (!used) return { ...next, limit: Math.max(Math.min(limit, start), out, Math.floor(limit * DECREASE)) };
   const sure = state.warned || trial !== null;
