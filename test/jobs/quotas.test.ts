@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { GatewayError } from '../../src/kernel/index.ts';
-import { createMemoryKeyValue, type KeyValue, StoreUnavailable } from '../../src/platform/index.ts';
+import { createMemoryKeyValue, type KeyValue } from '../../src/platform/index.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { createFakeVovserver } from './fake-vovserver.ts';
 import { BODY, submissionOf } from './jobs-world.ts';
@@ -259,57 +259,6 @@ describe('live jobs', () => {
     refusalOf(await take(replica, 'alice'));
     await clock.advance(125_000);
     assert.equal(await take(replica, 'alice'), 'taken');
-  });
-});
-
-describe('quotas while the store is away', () => {
-  const away = (): KeyValue => ({
-    ...kv,
-    run: async () => {
-      throw new StoreUnavailable('test');
-    },
-    get: async () => {
-      throw new StoreUnavailable('test');
-    },
-  });
-
-  it('give each replica its share, neither all nor nothing', async () => {
-    const replicas = Array.from({ length: 3 }, () => join([{ submissionsPerMinute: 30 }], away(), 3));
-    for (const replica of replicas) {
-      const got: ('taken' | GatewayError)[] = [];
-      for (let at = 0; at < 20; at += 1) got.push(await take(replica, 'alice'));
-      assert.equal(got.filter((one) => one === 'taken').length, 10);
-      assert.match(refusalOf(got.at(-1) ?? assert.fail()).detail, /30 submissions of this minute/);
-      assert.ok(replica.decisions.includes('quota-q denied local'));
-    }
-  });
-
-  it('count live jobs from the last known ones on, and in the store again when it is back', async () => {
-    let broken = false;
-    const guarded: KeyValue = {
-      ...kv,
-      run: async (...args) => {
-        if (broken) throw new StoreUnavailable('test');
-        return kv.run(...args);
-      },
-    };
-    const replica = join([{ liveJobs: 3 }], guarded);
-    assert.equal(await makeJob(replica, 1), 'taken');
-    broken = true;
-    for (const [jobId, expected] of [
-      [2, true],
-      [3, true],
-      [4, false],
-    ] as const) {
-      assert.equal((await makeJob(replica, jobId)) === 'taken', expected, String(jobId));
-    }
-    broken = false;
-    vov.answers = false;
-    await clock.advance(10_000);
-    refusalOf(await makeJob(replica, 5));
-    replica.quotas.finished('test', 'local:alice', '2');
-    await clock.advance(0);
-    assert.equal(await makeJob(replica, 6), 'taken');
   });
 });
 

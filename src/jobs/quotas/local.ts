@@ -1,10 +1,9 @@
 import type { Clock } from '../../kernel/index.ts';
 import { createMemoryKeyValue } from '../../platform/index.ts';
-import type { Counter } from './counters.ts';
 import { type Settle, settleCall } from './settle-script.ts';
 import { readTaken, type Take, type Taken, takeCall } from './take-script.ts';
 
-/** Decides by this replica alone while the store is away: its share of each number, live jobs by the last known ones. */
+/** Decides by this replica alone while the store is away: its share of what was left of each number when it last heard. */
 export interface LocalShare {
   /** What the store said last; the local counting begins anew after it. */
   heard(take: Pick<Take, 'live' | 'counters'>, taken: Taken): void;
@@ -13,6 +12,14 @@ export interface LocalShare {
 }
 
 const REMEMBERED = 20_000;
+
+/** What the store said was used, and until when all of it may count. */
+interface Known {
+  readonly count: number;
+  readonly until: number;
+}
+
+const NOTHING: Known = { count: 0, until: Number.POSITIVE_INFINITY };
 
 const shareOf = (limit: number | null, known: number, replicas: number): number | null => {
   if (limit === null) return null;
@@ -32,22 +39,22 @@ export function createLocalShare(clock: Clock): LocalShare {
   const steady: Clock = { ...clock, now: () => clock.elapsed() };
   let kv = createMemoryKeyValue({ clock: steady });
   let used = false;
-  const known = new Map<string, number>();
-  const note = (key: string, count: number): void => {
+  const known = new Map<string, Known>();
+  const note = (key: string, count: number, until: number): void => {
     if (known.size >= REMEMBERED) known.clear();
-    known.set(key, count);
+    known.set(key, { count, until });
   };
-  const shared = (counters: readonly Counter[], replicas: number): Counter[] =>
-    counters.map((counter) => {
-      const before = counter.counts === 'members' ? (known.get(counter.key) ?? 0) : 0;
-      return { ...counter, limit: shareOf(counter.limit, before, replicas) };
-    });
+  const knownOf = (key: string): Known => {
+    const found = known.get(key) ?? NOTHING;
+    return found.until > clock.elapsed() ? found : NOTHING;
+  };
   return {
     heard({ live, counters }, taken) {
       const more = taken.what === 'taken' ? 1 : 0;
-      note(live, taken.live + more);
+      note(live, taken.live + more, Number.POSITIVE_INFINITY);
       for (const [at, { key, counts }] of counters.entries()) {
-        if (counts === 'members') note(key, (taken.counters[at]?.used ?? 0) + more);
+        const until = counts === 'members' ? Number.POSITIVE_INFINITY : clock.elapsed() + counts.ms + counts.slotMs;
+        note(key, (taken.counters[at]?.used ?? 0) + more, until);
       }
       if (!used) return;
       used = false;
@@ -57,17 +64,22 @@ export function createLocalShare(clock: Clock): LocalShare {
     },
     async take(take, replicas) {
       used = true;
-      const before = known.get(take.live) ?? 0;
+      const before = knownOf(take.live).count;
       const own = shareOf(take.limit, before, replicas);
-      const counters = shared(take.counters, replicas);
+      const parts = take.counters.map((counter) => {
+        const { count, until } = knownOf(counter.key);
+        return { counter, count, until, share: shareOf(counter.limit, count, replicas) };
+      });
+      const counters = parts.map(({ counter, share: limit }) => ({ ...counter, limit }));
       const taken = readTaken(await kv.run(...takeCall({ ...take, cold: true, limit: own, counters })));
       return {
         ...taken,
         live: asOfAll(taken.live, own, take.limit, before),
-        counters: taken.counters.map(({ used: count, wait }, at) => {
-          const { key = '', counts, limit = null } = take.counters[at] ?? {};
-          const earlier = counts === 'members' ? (known.get(key) ?? 0) : 0;
-          return { used: asOfAll(count, counters[at]?.limit ?? null, limit, earlier), wait };
+        counters: taken.counters.map((one, at) => {
+          const { counter, count = 0, until = 0, share = null } = parts[at] ?? {};
+          const used = asOfAll(one.used, share, counter?.limit ?? null, count);
+          // Nothing is left of the whole: what was known has to end first.
+          return { used, wait: share === 0 && counter?.counts !== 'members' ? until - clock.elapsed() : one.wait };
         }),
       };
     },
