@@ -120,11 +120,13 @@ none('lost: told a job that is not there', verdict.lost);
 none('told two different jobs', verdict.torn);
 none('told that nothing was executed, and has a job', verdict.denied);
 figures.add('2xx without a job', '0', seen.get('2xx without a job') ?? 0, !seen.has('2xx without a job'));
+// Of few submissions, or with few faults, it may be that none was lost on its way.
+const some = total * number('faults') >= 400;
 figures.add(
   'unknown outcomes reported as such',
-  '> 0',
+  some ? '> 0' : 'shown only',
   seen.get('504 GW_OUTCOME_UNKNOWN') ?? 0,
-  seen.has('504 GW_OUTCOME_UNKNOWN'),
+  !some || seen.has('504 GW_OUTCOME_UNKNOWN'),
 );
 figures.add(
   'still unknown after retries without faults',

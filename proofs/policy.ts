@@ -14,12 +14,10 @@ import { createCorpus, type Item } from './policy/corpus.ts';
 import { broken, GROUPS, type Person, pairsOf, policyOf } from './policy/rules.ts';
 import { type GatewayProcess, readText, type Stage, type Standin, setStage, startStandin } from './stage.ts';
 
-const { values, number } = readFlags({
-  submissions: '3000',
-  changes: '600',
-  seed: String(Date.now() % 1_000_000),
-  clients: '12',
-});
+const { values, number } = readFlags(
+  { submissions: '3000', changes: '600', seed: String(Date.now() % 1_000_000), clients: '12' },
+  { least: { submissions: 2 } },
+);
 const PEOPLE: readonly Person[] = ['alice', 'bob', 'carol'];
 const clients = number('clients');
 const agent = new Agent({ connections: clients });
@@ -127,12 +125,14 @@ const jobsOf = async ({ standin }: Side): Promise<Job[]> =>
 const own = await jobsOf(enforce);
 const changes: { item: Item; answer: Answer; dry: Answer }[] = [];
 const targets = Array.from({ length: Number(values.changes) }, (_, at) => own[at % Math.max(1, own.length)]).flatMap(
-  (job) => (job === undefined ? [] : [corpus.change(job.user as Person, job.id)]),
+  (job, nth) => (job === undefined ? [] : [corpus.change(job.user as Person, job.id, nth)]),
 );
+// Numbers differ from side to side: without the policy the same change goes to any job of the same person.
+const open = new Map((await jobsOf(none)).map((job) => [job.user, job.id]));
 await each(targets, clients, async (item) => {
   const dry = await send(enforce, item, tokenOf(item), true);
   changes.push({ item, dry, answer: await send(enforce, item, tokenOf(item)) });
-  await send(none, item, tokenOf(item));
+  await send(none, { ...item, path: item.path.replace(/\d+/, `${open.get(item.who)}`) }, tokenOf(item));
 });
 
 const figures = createFigures(`Submission policy over a corpus of ${submissions.length} (--seed ${values.seed})`);

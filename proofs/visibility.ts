@@ -19,14 +19,18 @@ import {
 } from './visibility/farm.ts';
 import { createLeakFinder, hasRows, lacking } from './visibility/look.ts';
 
-const { values } = readFlags({
-  queries: '5000',
-  jobs: '12',
-  strays: '150',
-  control: '300',
-  connections: '16',
-  seed: String(Date.now() % 1_000_000),
-});
+const { values } = readFlags(
+  {
+    queries: '5000',
+    jobs: '12',
+    strays: '150',
+    control: '300',
+    connections: '16',
+    seed: String(Date.now() % 1_000_000),
+  },
+  // Of fewer it may be that none asks for a row.
+  { least: { queries: 100, control: 40 } },
+);
 const dice = createDice(Number(values.seed));
 const connections = Number(values.connections);
 

@@ -134,10 +134,14 @@ export async function powerCut(scenery: Scenery, fsync: 'always' | 'everysec'): 
   );
 }
 
+/** So many submissions meet a fault for certain. */
+const ENOUGH = 150;
+
 /** The control: the same faults, no keys, nothing remembered. */
 export async function control(scenery: Scenery): Promise<void> {
   const url = await scenery.site.aside({ implicitKeyLife: '0s' });
-  const fates = await play(scenery, 'control', { keyed: false, urls: [url] });
+  const enough = { ...scenery, count: Math.max(scenery.count, ENOUGH) };
+  const fates = await play(enough, 'control', { keyed: false, urls: [url] });
   const { duplicates, denied } = judge(fates, await scenery.site.jobs());
   scenery.figures.add(
     `control: ${fates.length} without keys or memory: twice, denied`,

@@ -111,6 +111,13 @@ const variants = (name: string): readonly string[] => [
   `${name}\u0000`,
 ];
 
+const FORBIDDEN_ORDER = {
+  method: 'PUT',
+  what: 'PUT: a field beside the order',
+  expect: 'deny',
+  body: Buffer.from('{"action":"resume","rundir":"/etc"}'),
+} as const;
+
 /** Makes items without end; `serial` names each. */
 export function createCorpus(seed: number) {
   const random = randomOf(seed);
@@ -282,7 +289,7 @@ export function createCorpus(seed: number) {
       put('an order', '{"action":"rerun"}', 'pass'),
       put('an order as a form', '{"action":"resume"}', 'pass', { type: 'application/x-www-form-urlencoded' }),
       put('an order without a type', '{"action":"resume"}', 'pass', { type: null }),
-      put('a field beside the order', '{"action":"resume","rundir":"/etc"}', 'deny'),
+      { ...item, ...FORBIDDEN_ORDER },
       put('a short form', '{"action":"resume","dir":"/etc"}', 'deny'),
       put('another case', '{"action":"resume","RunDir":"/etc"}', 'deny'),
       put('a denied key', '{"action":"resume","wrapper":"x"}', 'deny'),
@@ -300,13 +307,17 @@ export function createCorpus(seed: number) {
   };
 
   return {
-    /** A submission. */
+    /** A submission. The first one is good and the second one is not, so that no corpus is too small for the controls. */
     submission(serial: number): Item {
       const who = pick(PEOPLE);
+      if (serial === 0) return { ...plain, who, ...good(who, serial) };
+      if (serial === 1)
+        return { ...plain, who, what: 'env', expect: 'deny', body: json({ ...base(who, 1), env: 'X' }) };
       return { ...plain, who, ...pick(MAKERS)(who, serial) };
     },
-    /** A change of a job of this person. */
-    change(who: Person, jobId: number): Item {
+    /** A change of a job of this person; the first one is an order that carries a forbidden field along. */
+    change(who: Person, jobId: number, nth: number): Item {
+      if (nth === 0) return { ...plain, who, path: `/jobs/${jobId}`, ...FORBIDDEN_ORDER };
       if (chance(0.4)) return order(who, jobId);
       const own: readonly (readonly [string, unknown, Item['expect']])[] =
         who === 'carol'
