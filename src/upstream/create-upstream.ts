@@ -122,7 +122,7 @@ export function createUpstream(options: UpstreamOptions): UpstreamHandle {
       await hints?.[Symbol.asyncDispose]();
       for (const link of [...links.values(), ...ended]) {
         link.retire(null);
-        for (const exchange of link.running.all()) exchange.handleEvent();
+        for (const exchange of link.running.all()) exchange.end();
       }
     },
   };

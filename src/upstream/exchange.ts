@@ -44,11 +44,14 @@ const MAX_INTERIM = 16;
 const ONE_PIECE = 16_384;
 /** Answers to writes up to this size, bytes, are kept back until they are whole. */
 const HELD_BYTES = 65_536;
-/** Of a 401's body so much is read, so that the connection can be kept. */
+/** Of a body that nobody gets so much is read, so that the connection can be kept. */
 const MAX_DISCARDED = 64 * 1024;
 
 const aborted = new UpstreamFailure('aborted', 'the caller went away');
 const URGENCY: Readonly<Partial<Record<UpstreamCall['class'], Urgency>>> = { control: 2, submit: 1 };
+
+/** True when the caller left before there was an answer, and nobody wants to know it. */
+const isAbandoned = ({ signal, seeThrough }: UpstreamCall): boolean => signal.aborted && seeThrough !== true;
 
 /**
  * One attempt to carry a call over one connection: undici's handler, which writes the answer straight into the
@@ -67,6 +70,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   #reused = false;
   #interim = 0;
   #status = 0;
+  /** Nothing of the answer's body goes to anybody. */
+  #discards = false;
   #headers: string[] = [];
   #held: Buffer[] | null = null;
   #expected = -1;
@@ -96,9 +101,19 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
     pool.take(this, fresh);
   }
 
-  /** The caller's signal fired. */
+  /**
+   * The caller's signal fired. What vovserver works on by now goes on to the head of its answer: a turn that was given back
+   * before would let more calls go than vovserver can take.
+   */
   handleEvent(): void {
-    if (!this.#sent || this.#attempt.call.seeThrough !== true) this.#stop(aborted);
+    const { seeThrough, body } = this.#attempt.call;
+    const isWhole = body.kind !== 'stream' || body.stream.readableEnded;
+    if (!this.#sent || (seeThrough !== true && (this.#status !== 0 || !isWhole))) this.#stop(aborted);
+  }
+
+  /** Ends it, whatever it is about. */
+  end(): void {
+    this.#stop(aborted);
   }
 
   /** Ends the attempt when its time is over; `now` in milliseconds since some moment. */
@@ -169,10 +184,15 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       return;
     }
     this.#status = status;
-    this.#attempt.call.heard?.(status);
-    if (status === 401) return;
-    if (!isSafe(this.#attempt.call.method)) this.#held = [];
     const { call, origin } = this.#attempt;
+    call.heard?.(status);
+    if (status === 401 || isAbandoned(call)) {
+      this.#discards = true;
+      // An abandoned answer is read when it is short: its connection can be kept.
+      if (status !== 401 && !(Number(received['content-length']) <= MAX_DISCARDED)) controller.abort(aborted);
+      return;
+    }
+    if (!isSafe(call.method)) this.#held = [];
     try {
       const { method, target } = call;
       this.#headers = passResponse({ method, target, origin, status, received, headers: [] });
@@ -188,8 +208,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#finished) return;
     this.#bytes += chunk.length;
-    if (this.#status === 401) {
-      if (this.#bytes > MAX_DISCARDED) this.#finish({ kind: 'unauthorized' }, false);
+    if (this.#discards) {
+      if (this.#bytes > MAX_DISCARDED) this.#finish(this.#discarded(), false);
       return;
     }
     const { response } = this.#attempt;
@@ -218,8 +238,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#finished) return;
-    if (this.#status === 401) {
-      this.#finish({ kind: 'unauthorized' }, true);
+    if (this.#discards) {
+      this.#finish(this.#discarded(), true);
       return;
     }
     const broken = this.#untilClose ? this.#connection?.socket?.errored : null;
@@ -278,8 +298,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       this.#attempt.response.destroy();
       return;
     }
-    if (this.#status === 401) {
-      this.#finish({ kind: 'unauthorized' }, false);
+    if (this.#discards) {
+      this.#finish(this.#discarded(), false);
       return;
     }
     const code = codeOf(error);
@@ -288,6 +308,11 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter {
       ? { sent: 'possibly_sent', kind, reason, answerBegun: this.#begun, reused: this.#reused }
       : { sent: 'not_sent', kind, reason };
     this.#finish({ kind: 'failed', failure }, false);
+  }
+
+  #discarded(): Outcome {
+    if (this.#status === 401) return { kind: 'unauthorized' };
+    return { kind: 'answered', status: this.#status, bytesOut: 0, broken: 'aborted' };
   }
 
   #finish(outcome: Outcome, reusable: boolean): void {

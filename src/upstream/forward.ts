@@ -71,6 +71,8 @@ function mayResend(failure: PossiblySent, trip: Trip): boolean {
 /** Decides after a failed attempt: returns when it may be repeated, throws the caller's error otherwise. */
 async function afterFailure(failure: SendFailure, trip: Trip, link: QueueLink, line: Line): Promise<void> {
   const error = failureToError(failure, trip.call.method);
+  // Nobody waits for another attempt.
+  if (trip.call.signal.aborted) throw error;
   if (failure.sent === 'possibly_sent') {
     await afterLoss(failure, trip, link, line, error);
     return;

@@ -56,9 +56,12 @@ export interface UpstreamCall {
   readonly traceparent: string;
   /** Header fields (name, value, …) that the answer carries beside those of vovserver. */
   readonly head?: readonly string[];
-  /** Aborts when the caller goes away. */
+  /**
+   * Aborts when the caller goes away. What was sent ends at the head of its answer or when its time is over, not before:
+   * vovserver works on it, so it is under way.
+   */
   readonly signal: CallerGone;
-  /** Only what was not sent yet ends with `signal`: what may have been executed goes on, so that its outcome gets known. */
+  /** Only what was not sent yet ends with `signal`: what may have been executed goes on to its end, so that its outcome gets known. */
   readonly seeThrough?: boolean;
   /** Whose turn it is: subject of the identity and id of its token. */
   readonly identity?: string;
