@@ -16,16 +16,19 @@ import { createFigures } from './figures.ts';
 import { readFlags } from './flags.ts';
 import { setStage, startStandin } from './stage.ts';
 
-const { values, number } = readFlags({
-  pollers: '1000',
-  accounts: '50',
-  seconds: '12',
-  'pause-ms': '500',
-  'service-ms': '20',
-  'change-ms': '60',
-  processes: '3',
-  writes: '50',
-});
+const { values, number } = readFlags(
+  {
+    pollers: '1000',
+    accounts: '50',
+    seconds: '12',
+    'pause-ms': '500',
+    'service-ms': '20',
+    'change-ms': '60',
+    processes: '3',
+    writes: '50',
+  },
+  { least: { pollers: 50, accounts: 2, seconds: 3 } },
+);
 const [pollers, accounts, seconds] = [number('pollers'), number('accounts'), number('seconds')];
 const others = Array.from({ length: accounts }, (_, nth) => `other${nth}`);
 const passwordOf = (user: string): string => `pw-${user}`;
@@ -103,11 +106,14 @@ function judgeSaved(what: string, shown: Shown, saves: boolean): void {
   const [alice] = shown.groups;
   const calls = readsOf(shown, TARGET, 'alice').length;
   const saved = alice === undefined ? Number.NaN : 1 - calls / good(alice);
+  // Of fewer pollers not so much can be saved: one call after the other is what join: next makes at most.
+  const oneByOne = ((seconds * 1000) / number('service-ms')) * 1.05 + 2;
+  const most = alice === undefined ? Number.NaN : Math.min(0.95, 1 - oneByOne / good(alice));
   figures.add(
     `${what}: calls saved, by the ledger`,
-    saves ? '≥ 95 %' : '≤ 1 %',
+    saves ? `≥ ${percent(most)}` : '≤ 1 %',
     `${percent(saved)} (${calls} for ${alice === undefined ? 0 : good(alice)})`,
-    saves ? saved >= 0.95 : saved <= 0.01,
+    saves ? saved >= most : saved <= 0.01,
   );
   const same = shown.own + shown.tooLarge;
   figures.add(
@@ -131,7 +137,7 @@ for (const crowd of [2, accounts]) {
     `${what}: replies older than their request`,
     '0',
     `${count} of ${alice.replies.length} over ${seen} versions (${worstMs.toFixed(1)} ms)`,
-    count === 0 && seen > 10,
+    count === 0 && seen > Math.min(10, (seconds * 500) / number('change-ms')),
   );
   judgeForeign(what, shown);
   const errors = shown.groups.map(failed).filter((text) => text !== '0');
@@ -140,7 +146,10 @@ for (const crowd of [2, accounts]) {
 
 // Callers that break off in the middle of a call, among them those who began it.
 {
-  const quitter = groupOf('alice', Math.ceil(pollers / 10), { quitMs: number('service-ms') / 2, pauseMs: 50 });
+  const quitter = groupOf('alice', Math.max(10, Math.ceil(pollers / 10)), {
+    quitMs: number('service-ms') / 2,
+    pauseMs: 50,
+  });
   const shown = await play({ ...scene, gateway, groups: [groupOf('alice', pollers), quitter] });
   const [stayed, quit] = shown.groups;
   if (stayed === undefined || quit === undefined) throw new Error('nobody polled');
@@ -167,12 +176,13 @@ for (const crowd of [2, accounts]) {
   const [alice] = shown.groups;
   const calls = readsOf(shown, TARGET, 'alice').filter(({ status }) => status === 500).length;
   const errors = alice?.answers['500'] ?? 0;
+  const crowded = pollers / (number('pause-ms') + number('service-ms')) > 2 / number('service-ms');
   const after = await play({ ...scene, seconds: 3, gateway, groups: [groupOf('alice', pollers)] });
   figures.add(
     'errors: shared by those of the call',
-    '> calls',
+    crowded ? '> calls' : '≥ calls',
     `${errors} for ${calls} calls`,
-    errors > calls && calls > 0,
+    (crowded ? errors > calls : errors >= calls) && calls > 0,
   );
   const late = after.groups.map(failed).join(', ');
   figures.add('errors: after the last one', '0', late, late === '0');

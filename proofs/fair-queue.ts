@@ -144,7 +144,7 @@ async function scene(gateways: readonly GatewayProcess[], name: string, pairs: n
       });
     });
     await pause(2000);
-    const kill = { kind: 'kill', urls, seconds, intervalMs: (seconds * 900) / perPair } as const;
+    const kill = { kind: 'kill', urls, seconds, intervalMs: (seconds * 750) / perPair } as const;
     const [flooded, killsOfA, killsOfB] = await Promise.all([
       client(steady),
       client({ ...kill, tokens: ann.slice(0, 1), jobs: jobsOfA.slice(pair * perPair, (pair + 1) * perPair) }),

@@ -90,7 +90,7 @@ for (let i = 0; i < 5; i++) {
 const remaining = exact.map((text) => Number(/r=(\d+)/.exec(text)?.[1]));
 // Between two slow calls the bucket refills; what is left is the whole quota less the call itself.
 const refill = limit / windowSeconds > 1 / 0.3;
-const asPromised = remaining.every((r, i) => (refill ? r === limit - 1 : r === limit - 1 - i));
+const asPromised = remaining.every((r, i) => r <= limit - 1 && r >= limit - 1 - (refill ? 0 : i));
 figures.add(
   'RateLimit-Policy',
   `"identity";q=${limit};w=${windowSeconds}`,
@@ -99,14 +99,19 @@ figures.add(
 );
 figures.add(
   'RateLimit of slow calls',
-  refill ? `r=${limit - 1} each` : 'one less each',
+  refill ? `r=${limit - 1} each` : 'at most one less each',
   remaining.join(' '),
   asPromised,
 );
 
 // The bucket starts full: that burst is spent first. From then on only what refills is admitted.
 const burst = { admitted: 0, refused: 0 };
+const began = Date.now();
 while (burst.refused < 200) {
+  if (burst.refused === 0 && Date.now() - began > (windowSeconds + 30) * 1000) {
+    console.error(`--limit ${limit} is more than this machine calls in ${windowSeconds} s: nothing was refused`);
+    process.exit(2);
+  }
   const seen = await flood(1, alice);
   burst.admitted += seen.admitted;
   burst.refused += seen.refused;

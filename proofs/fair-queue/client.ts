@@ -71,7 +71,7 @@ async function flood(at: number): Promise<void> {
 async function steady(): Promise<void> {
   const all: Promise<void>[] = [];
   let due = performance.now();
-  for (let at = 0; Date.now() < end; at += 1) {
+  for (let at = 0; order.kind === 'kill' || Date.now() < end; at += 1) {
     due += order.intervalMs * (0.5 + Math.random());
     await pause(Math.max(0, due - performance.now()));
     const began = Math.min(due, performance.now());
