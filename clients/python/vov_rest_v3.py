@@ -19,11 +19,13 @@ One object may be used by several threads. Python 3.6 or newer with the package 
 """
 
 import collections
+import email.utils
 import json
 import os
 import ssl
 import stat
 import threading
+import time
 from urllib.parse import urlsplit
 
 import requests
@@ -37,6 +39,7 @@ __all__ = [
     "VOVCertificateError",
     "VOVOutcomeUnknown",
     "VOVRequestError",
+    "VOVLostAnswerError",
     "VOVAuthError",
     "VOVLimitError",
 ]
@@ -65,7 +68,10 @@ class VOVCertificateError(VOVConnectionError):
 
 
 class VOVOutcomeUnknown(VOVError):
-    """A call that changes something was sent, and its answer was lost: look before you send it again."""
+    """A call that changes something was sent, and its answer was lost: look before you send it again.
+
+    With an Idempotency-Key there is no need to look: repeat the call with the same key.
+    """
 
 
 class VOVRequestError(VOVError):
@@ -81,7 +87,7 @@ class VOVRequestError(VOVError):
         problem = _json_object(self.body)
         self.code = problem.get("code")
         self.request_id = response.headers.get("X-Request-Id")
-        self.retry_after = _seconds(response.headers.get("Retry-After"))
+        self.retry_after = _seconds(response.headers.get("Retry-After"), response.headers.get("Date"))
         reason = problem.get("error") or problem.get("detail") or response.reason or "no reason given"
         super().__init__(
             "{} {}: {} {}{}{}".format(
@@ -93,6 +99,10 @@ class VOVRequestError(VOVError):
                 " (request {})".format(self.request_id) if self.request_id else "",
             )
         )
+
+
+class VOVLostAnswerError(VOVRequestError, VOVOutcomeUnknown):
+    """504 GW_OUTCOME_UNKNOWN: the gateway sent the call to vovserver, and it was the gateway that got no answer."""
 
 
 class VOVAuthError(VOVRequestError):
@@ -111,8 +121,21 @@ def _json_object(text):
     return value if isinstance(value, dict) else {}
 
 
-def _seconds(text):
-    return int(text) if text is not None and text.isdigit() else None
+def _moment(text):
+    """Seconds since the epoch of an HTTP date, or None."""
+    parts = email.utils.parsedate_tz(text) if text else None
+    return None if parts is None else email.utils.mktime_tz(parts)
+
+
+def _seconds(text, date):
+    """The seconds of a Retry-After (RFC 9110, 10.2.3), counted from the Date of its answer; None when it has none."""
+    if text is not None and text.isdigit():
+        return int(text)
+    until = _moment(text)
+    if until is None:
+        return None
+    now = _moment(date)
+    return max(0, int(until - (time.time() if now is None else now)))
 
 
 def _origin(url):
@@ -268,20 +291,24 @@ class VOVRestV3:
         with self._lock:
             self._connection = connection
 
-    def submitRequest(self, method, url, queryParams=None, jsonData=None):
+    def submitRequest(self, method, url, queryParams=None, jsonData=None, headers=None):
         """Sends one request and gives the text of the answer; raises VOVRequestError for a status of 300 or more.
 
         url is the whole URL, or a path such as /api/v3/jobs on the server of authorize(). jsonData goes out with POST, PUT
-        and PATCH. A call that changes something is never sent twice, except when it was refused with 401.
+        and PATCH. A call that changes something is never sent twice, except when it was refused with 401. headers are more
+        headers of the request, such as {"Idempotency-Key": str(uuid.uuid4())}, with which a submission may be repeated.
         """
         method = method.upper()
+        for name in headers or ():
+            if name.lower() == "authorization":
+                raise VOVUsageError("the token goes out by itself; give it to authorize() or setJWT()")
         url, connection = self._connected(url)
         data = None if method in _SAFE or (method == "DELETE" and not jsonData) else (jsonData or {})
-        response = self._send(connection, method, url, queryParams, data)
+        response = self._send(connection, method, url, queryParams, data, headers)
         if response.status_code == 401:
             fresh = self._renewed(connection)
             if fresh is not None:
-                response = self._send(fresh, method, url, queryParams, data)
+                response = self._send(fresh, method, url, queryParams, data, headers)
         if response.status_code >= 300:
             raise self._refused(method, urlsplit(url).path, response)
         return response.text
@@ -374,15 +401,15 @@ class VOVRestV3:
                 raise VOVUsageError("%s is another server than %s; its token stays here" % (base, connection.base))
             return url, connection
 
-    def _send(self, connection, method, url, params, data):
+    def _send(self, connection, method, url, params, data, headers=None):
         try:
-            return self._exchange(connection, method, url, params=params, json=data)
+            return self._exchange(connection, method, url, params=params, json=data, headers=headers)
         except VOVOutcomeUnknown:
             if method not in _SAFE:
                 raise
         # The kept connection had been closed meanwhile; a read may be sent again.
         try:
-            return self._exchange(connection, method, url, params=params, json=data)
+            return self._exchange(connection, method, url, params=params, json=data, headers=headers)
         except VOVOutcomeUnknown as error:
             raise VOVConnectionError(str(error)) from error
 
@@ -416,7 +443,8 @@ class VOVRestV3:
             return VOVAuthError(method, path, response)
         if response.status_code in (429, 503):
             return VOVLimitError(method, path, response)
-        return VOVRequestError(method, path, response)
+        refused = VOVRequestError(method, path, response)
+        return VOVLostAnswerError(method, path, response) if refused.code == "GW_OUTCOME_UNKNOWN" else refused
 
 
 def _proxies(origin, url):

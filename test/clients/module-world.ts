@@ -18,6 +18,8 @@ export interface Outcome {
   readonly status?: number | null;
   readonly code?: string | null;
   readonly retry_after?: number | null;
+  /** Names of the classes of the error. */
+  readonly kinds?: readonly string[];
 }
 
 /** Where and by what a program runs. */

@@ -308,6 +308,49 @@ describe('clients/python: where the token goes', () => {
     assertError(outcome, 'VOVLimitError', /slow down/);
     assert.equal(outcome?.retry_after, 7);
   });
+
+  it('says how long to wait until a date, counted from the time of the answer', async () => {
+    await using server = await fake((_req, res) => {
+      res.writeHead(503, { Date: 'Wed, 25 Nov 2026 22:00:00 GMT', 'Retry-After': 'Thu, 26 Nov 2026 02:00:00 GMT' });
+      res.end('{"detail":"maintenance","code":"GW_MAINTENANCE"}');
+    });
+    const outcome = (await probe(setUp(`${server.url}/a`)))[2];
+    assertError(outcome, 'VOVLimitError', /GW_MAINTENANCE/);
+    assert.equal(outcome?.retry_after, 4 * 3600);
+  });
+
+  it('an answer that the gateway did not get is an unknown outcome and a refusal with status and code', async () => {
+    await using server = await fake((_req, res) => {
+      res.writeHead(504);
+      res.end('{"detail":"not known","code":"GW_OUTCOME_UNKNOWN"}');
+    });
+    const outcome = (await probe(setUp(`${server.url}/a`)))[2];
+    assertError(outcome, 'VOVLostAnswerError', /504 not known \[GW_OUTCOME_UNKNOWN\]/);
+    assert.deepEqual([outcome?.status, outcome?.code], [504, 'GW_OUTCOME_UNKNOWN']);
+    for (const kind of ['VOVOutcomeUnknown', 'VOVRequestError', 'VOVError']) assert.ok(outcome?.kinds?.includes(kind));
+  });
+
+  it('sends headers that are asked for, with both tries of a renewed call, and never another token', async () => {
+    const world = await createWorld();
+    await using _world = world;
+    const token = await world.token('alice');
+    const submit = { do: 'submitRequest', method: 'POST', url: '/api/v3/jobs', jsonData: job('keyed') };
+    const headers = { 'Idempotency-Key': 'k-1' };
+    const [, , first, second, foreign] = await probe([
+      { do: 'new' },
+      { do: 'authorize', url: urlOf(world), password: token },
+      { ...submit, headers },
+      { ...submit, headers },
+      { ...submit, headers: { authorization: 'Bearer other' } },
+    ]);
+    assert.ok(String(first?.result).includes('jobid'));
+    assert.deepEqual(second, first);
+    assertError(foreign, 'VOVUsageError', /token goes out by itself/);
+    const sent = world.vovserver.ledger.requests.filter(
+      ({ method, target }) => method === 'POST' && target === '/api/v3/jobs',
+    );
+    assert.equal(sent.length, 1);
+  });
 });
 
 describe('clients/python: TLS', () => {

@@ -45,4 +45,5 @@ for step in json.loads(sys.stdin.read()):
         print(json.dumps({"result": result}), flush=True)
     except vov_rest_v3.VOVError as error:
         facts = {name: getattr(error, name, None) for name in ("status", "code", "retry_after", "request_id")}
-        print(json.dumps({"error": type(error).__name__, "text": str(error), **facts}), flush=True)
+        kinds = [kind.__name__ for kind in type(error).__mro__]
+        print(json.dumps({"error": type(error).__name__, "kinds": kinds, "text": str(error), **facts}), flush=True)
