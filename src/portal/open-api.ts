@@ -1,5 +1,6 @@
 import type { RouteClass } from '../kernel/index.ts';
 import { COMPONENTS, DEFAULT_ERROR, SECURITY } from './open-api-components.ts';
+import { SUBMIT_HEADERS } from './open-api-jobs.ts';
 import { OWN_PATHS } from './open-api-own.ts';
 import type { ApiRoute } from './ports.ts';
 
@@ -73,7 +74,11 @@ function operationId(method: string, template: string): string {
 
 function operation({ method, template, class: cls, summary }: ApiRoute): Json {
   const scope = SCOPE_OF[cls];
-  const parameters = [...pathParameters(template), ...(template === '/api/v3/query' ? QUERY : [])];
+  const parameters = [
+    ...pathParameters(template),
+    ...(template === '/api/v3/query' ? QUERY : []),
+    ...(method === 'POST' && template === '/api/v3/jobs' ? SUBMIT_HEADERS : []),
+  ];
   const login = cls === 'login';
   const body = login ? LOGIN_BODY : WRITES[method];
   const answer = login

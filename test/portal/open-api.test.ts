@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { createRouteTable, decideRoute, describeRoutes } from '../../src/access/index.ts';
 import { openApiDocument } from '../../src/portal/index.ts';
+import { createJobRoutes } from '../../src/server/job-routes.ts';
 import { documentSchema } from './open-api-schema.ts';
 import { ALICE, API_ROUTES, callerOf, createPortalWorld, get, portalConfig } from './portal-world.ts';
 
@@ -197,5 +198,37 @@ describe('the OpenAPI document', () => {
     const answer = await get(createPortalWorld(), '/gateway/v1/me', { caller: callerOf(ALICE) });
     assert.equal(validate(answer.kind === 'json' && answer.body), true, JSON.stringify(validate.errors));
     assert.equal(validate({ user: 'alice' }), false);
+  });
+
+  it('describes GET /gateway/v1/jobs/{id}/origin as it answers, and the headers of a submission', async () => {
+    const found = openApiDocument(API_ROUTES, { version: '1', secure: true }).paths as typeof paths;
+    const names = found['/api/v3/jobs']?.post?.parameters?.map(({ name }) => name);
+    assert.deepEqual(names, ['Idempotency-Key', 'X-Dry-Run', 'Prefer']);
+    const schema = JSON.parse(JSON.stringify(found['/gateway/v1/jobs/{id}/origin']?.get)).responses['200'].content[
+      'application/json'
+    ].schema;
+    const origin = {
+      queue: 'main',
+      epoch: 'e',
+      jobId: '45080',
+      subject: 's',
+      user: 'alice',
+      account: 'alice',
+      tokenId: 't',
+      tokenLabel: 'ci',
+      address: '127.0.0.1',
+      requestId: 'r',
+      key: null,
+      submittedAt: 0,
+      lastSeen: { status: 'Done', at: 0 },
+    };
+    const [route] = createJobRoutes({ find: async () => origin } as unknown as Parameters<typeof createJobRoutes>[0]);
+    const visitor = { caller: callerOf({ ...ALICE, subject: 's' }) } as never;
+    const answer = await route?.handle({ params: { id: '45080' }, queue: 'main' } as never, visitor);
+    const body: Record<string, unknown> = answer?.kind === 'json' ? { ...(answer.body as object) } : {};
+    assert.deepEqual(Object.keys(body).sort(), Object.keys(schema.properties).sort());
+    const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(schema);
+    assert.equal(validate(body), true, JSON.stringify(validate.errors));
+    assert.equal(validate({ ...body, submitted_at: undefined }), false);
   });
 });
