@@ -5,6 +5,8 @@ import { type KeyValue, StoreUnavailable } from '../platform/index.ts';
 /** Settings may be changed while Redis runs, and a failover leads to another one. */
 const EVERY_MS = 600_000;
 
+const NOT_ASKED = 'it may not be asked; the ACL user needs +config|get';
+
 /** Why the shared store may lose what it acknowledged, as last seen. */
 export interface StoreDoubts extends Disposable {
   list(): readonly string[];
@@ -33,9 +35,9 @@ export function createStoreDoubts(kv: KeyValue, report: Pick<Report, 'log'>, clo
       if (error instanceof StoreUnavailable || refused) return;
       refused = true;
       const fields = { event: 'store_not_asked', reason: messageOf(error) };
-      report.log.info(fields, 'whether Redis keeps what it acknowledges may not be asked (CONFIG GET)');
+      report.log.warn(fields, `whether Redis keeps what it acknowledges is not known: ${NOT_ASKED}`);
     }
   };
   const again = clock.every(EVERY_MS, () => void look());
-  return { list: () => doubts, look, [Symbol.dispose]: () => again[Symbol.dispose]() };
+  return { list: () => (refused ? [...doubts, NOT_ASKED] : doubts), look, [Symbol.dispose]: () => again[Symbol.dispose]() };
 }
