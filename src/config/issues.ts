@@ -56,7 +56,9 @@ const wrongWord = (shape: Shape | null, value: unknown, words: readonly string[]
   if (value === undefined) return { reason: 'is missing', mend: `Write one of: ${words.join(', ')}.` };
   const near = typeof value === 'string' && shape?.secret !== true ? nearest(value, words) : null;
   const mend = words.length === 1 ? `Write ${words[0]} or remove the line.` : `Write one of: ${words.join(', ')}.`;
-  return { reason: 'has a value that is not known', mend: near === null ? mend : `Did you mean ${near}? ${mend}` };
+  const hint = shape?.hint ?? null;
+  const all = hint === null ? mend : `${mend} ${hint}`;
+  return { reason: 'has a value that is not known', mend: near === null ? all : `Did you mean ${near}? ${all}` };
 };
 
 const bound = (issue: Issue & { code: 'too_small' | 'too_big' }): string => {

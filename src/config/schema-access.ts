@@ -84,7 +84,10 @@ export const accessTokensSchema = z.strictObject({
     .describe('Life of a token from the vendor’s token endpoint; it never outlives its parent.'),
 });
 
-const routeClass = z.enum(['read', 'list', 'submit', 'control']);
+/** Classes of writes: a write that counted as a read would pass by scope, policy, quotas and maintenance. */
+const writeClass = z
+  .enum(['submit', 'control'])
+  .meta({ hint: 'Every route here writes: submit makes a job, control is any other write.' });
 
 export const accessSchema = z.strictObject({
   extraRoutes: z
@@ -95,7 +98,7 @@ export const accessSchema = z.strictObject({
           .string()
           .regex(/^\/api\/v3\/[A-Za-z0-9_/{}-]+$/, 'must be a path under /api/v3/ with {name} for variable segments')
           .describe('Path with {name} for variable segments, for example /api/v3/sets/{id}.'),
-        class: routeClass.describe('Its class: decides scope and limits.'),
+        class: writeClass.describe('Decides scope, limits and policy. submit: makes a job. control: any other write.'),
       }),
     )
     .default([])

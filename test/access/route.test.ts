@@ -148,8 +148,8 @@ describe('routes that the configuration opens', () => {
     { method: 'POST', template: '/api/v3/sets', class: 'submit' },
     { method: 'PUT', template: '/api/v3/{object}/{id}/lock', class: 'control' },
     { method: 'POST', template: '/api/v3/project/{id}/note', class: 'control' },
-    { method: 'PUT', template: '/api/v3/jobs/{id}', class: 'read' },
-    { method: 'GET' as never, template: '/api/v3/token', class: 'read' },
+    { method: 'PUT', template: '/api/v3/jobs/{id}', class: 'submit' },
+    { method: 'GET' as never, template: '/api/v3/token', class: 'control' },
   ]);
 
   it('opens exactly the method and template that it names', () => {

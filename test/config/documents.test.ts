@@ -144,7 +144,9 @@ describe('config/gateway.schema.json', () => {
     production_({ identity: { rules: [{ match: {}, account: 'a' }] } }),
     production_({ identity: { rules: [{ match: { user: 'u' } }] } }),
     production_({ identity: { rules: [{ match: { user: 'u' }, account: 'a', deny: true }] } }),
-    production_({ access: { extraRoutes: [{ method: 'GET', template: '/api/v3/x', class: 'read' }] } }),
+    production_({ access: { extraRoutes: [{ method: 'GET', template: '/api/v3/x', class: 'control' }] } }),
+    production_({ access: { extraRoutes: [{ method: 'POST', template: '/api/v3/x', class: 'read' }] } }),
+    production_({ access: { extraRoutes: [{ method: 'PUT', template: '/api/v3/x', class: 'list' }] } }),
     production_({ limits: { groups: { 'a b': {} } } }),
     production_({ limits: { address: { requests: 0, window: '1s' } } }),
   ];

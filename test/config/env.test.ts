@@ -69,7 +69,7 @@ const COMPANY: readonly (readonly [RegExp, Record<string, string>])[] = [
     {
       VOVGW_ACCESS_EXTRA_ROUTES_0_METHOD: 'PUT',
       VOVGW_ACCESS_EXTRA_ROUTES_0_TEMPLATE: '/api/v3/x',
-      VOVGW_ACCESS_EXTRA_ROUTES_0_CLASS: 'read',
+      VOVGW_ACCESS_EXTRA_ROUTES_0_CLASS: 'submit',
     },
   ],
   ...SIGN_IN_COMPANY,

@@ -225,7 +225,7 @@ describe('whose job it is', () => {
     const passwordFile = join(dir, 'svc_ci');
     for (const name of ['alice', 'bob', 'oscar', 'root', 'svc_ci'])
       await writeFile(join(dir, name), `pw-${name}`, { mode: 0o600 });
-    const opened = { method: 'POST', template: '/api/v3/jobs/{id}/rerun', class: 'read' };
+    const opened = { method: 'POST', template: '/api/v3/jobs/{id}/rerun', class: 'control' };
     world = await createWorld({
       users: ['alice', 'bob', 'oscar', 'root', 'svc_ci'],
       config: {

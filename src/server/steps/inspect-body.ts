@@ -36,9 +36,10 @@ type Kind = 'submission' | 'change' | 'control';
 
 /** What the policy takes a call for; null: nothing of its own. */
 function kindOf({ route, meta }: Scope): Kind | null {
+  // By method: whatever class a write was opened with, it is one.
+  if (meta.method === 'GET' || meta.method === 'HEAD') return null;
   if (route?.class === 'submit') return 'submission';
-  if (meta.method === 'PATCH') return 'change';
-  return route?.class === 'control' ? 'control' : null;
+  return meta.method === 'PATCH' ? 'change' : 'control';
 }
 
 function decide(rules: SubmissionPolicy, kind: Kind, identity: Identity, queue: string, scope: Scope): PolicyDecision {
