@@ -71,8 +71,9 @@ export function createUpstream(options: UpstreamOptions): UpstreamHandle {
     };
     const tell = (hint: Hint): void => hints?.tell(hint);
     const now = next.map((config) => {
-      const origin = links.get(config.name)?.line.origin;
-      return kept(config) ?? createQueueLink({ config, clock, report, random, origin, longestWait, tell });
+      const former = links.get(config.name);
+      const place = { origin: former?.line.origin, isChosen: former?.isChosen };
+      return kept(config) ?? createQueueLink({ config, clock, report, random, ...place, longestWait, tell });
     });
     const before = [...links.values()];
     links.clear();

@@ -15,6 +15,7 @@ export type {
   LoginAnswer,
   QueueAgent,
   QueueStatus,
+  SwitchedTo,
   Turn,
   Upstream,
   UpstreamCall,

@@ -104,12 +104,17 @@ export class Line {
   get state(): QueueStatus['state'] {
     if (this.#refusal !== null) return 'tls_refused';
     if (this.#name.wrong !== null) return 'wrong_queue';
-    if (this.#down !== null) return 'down';
+    if (this.#down !== null || this.#name.resting !== null) return 'down';
     return this.#met ? 'up' : 'unknown';
   }
 
   get detail(): string {
-    return this.#refusal?.reason ?? this.#name.wrong?.detail ?? this.#down ?? '';
+    return this.#refusal?.reason ?? this.#name.wrong?.detail ?? this.#down ?? this.#name.resting?.detail ?? '';
+  }
+
+  /** False while the name is asked for and not known yet. */
+  get named(): boolean {
+    return this.#name.open;
   }
 
   get notAfter(): number | null {
@@ -125,12 +130,17 @@ export class Line {
   /** Throws GatewayError when the server failed its TLS policy or is known to be another: no password goes there. */
   async admitPassword(): Promise<void> {
     await this.#admitTls();
-    this.#name.throwIfWrong();
+    this.#name.throwIfLeftAlone();
   }
 
   /** Posts the password of an account; to a server that is not known yet one at a time. Throws GatewayError. */
   introduce(account: string, post: PasswordPost): Promise<LoginAnswer> {
     return this.#name.introduce(account, post);
+  }
+
+  /** Lets a chosen server rest that turned several accounts away. */
+  rest(): void {
+    this.#name.rest();
   }
 
   /**
@@ -151,10 +161,10 @@ export class Line {
     const { queue, clock } = this.#options;
     const last = this.#doubted.get(token);
     if (!queue.checkName || (last !== undefined && !isDue(clock, last.at, last.wait))) return;
-    this.#doubted.set(token, { at: clock.now(), wait: REDOUBT });
+    this.#doubted.set(token, { at: clock.elapsed(), wait: REDOUBT });
     const decide = async (): Promise<void> => {
       if (judgeName(queue.name, await this.#askName(token)).kind !== 'unauthorized') return;
-      this.#doubted.set(await renew(), { at: clock.now(), wait: REDOUBT_RENEWED });
+      this.#doubted.set(await renew(), { at: clock.elapsed(), wait: REDOUBT_RENEWED });
     };
     // Whoever calls next meets the same fault in its own call.
     decide().catch(() => undefined);
@@ -237,7 +247,7 @@ export class Line {
       const fields = { event: 'tls_refused', queue: queue.name, host: url.host, reason };
       report.log.error(fields, 'vovserver failed the TLS policy; its connections are cut');
     }
-    this.#refusal = { reason, at: clock.now() };
+    this.#refusal = { reason, at: clock.elapsed() };
     this.#settle();
     this.pool.cut(() => true, new UpstreamFailure('tls', reason));
     this.#options.trouble('tls');
@@ -263,7 +273,7 @@ export class Line {
     this.#refusal = null;
     this.#met = true;
     this.#seen = opened.seen;
-    this.#lastHandshake = clock.now();
+    this.#lastHandshake = clock.elapsed();
     this.#settle();
     if (opened.seen !== null) this.#tellCertificate();
   }
@@ -279,7 +289,7 @@ export class Line {
     if (this.#retired || policy.verify === 'http') return;
     this.#probeTimer = clock.after(ms, () => {
       if (!isDue(clock, this.#lastHandshake, queue.tls.probe)) {
-        this.#armProbe(this.#lastHandshake + queue.tls.probe - clock.now());
+        this.#armProbe(this.#lastHandshake + queue.tls.probe - clock.elapsed());
         return;
       }
       void this.probe().then(() => this.#armProbe(queue.tls.probe));

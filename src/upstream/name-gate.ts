@@ -1,8 +1,9 @@
 import { type Clock, GatewayError } from '../kernel/index.ts';
+import { Outage } from './outage.ts';
 import type { LoginAnswer, UpstreamToken } from './ports.ts';
 import { judgeName, type NameVerdict } from './queue-name.ts';
 import type { SmallAnswer } from './small-call.ts';
-import type { Strangers } from './strangers.ts';
+import type { Enough, Strangers } from './strangers.ts';
 
 /** Whoever asks a server for its name: the caller's own JWT, renewed once when vovserver rejects it. */
 export interface Asker {
@@ -24,8 +25,12 @@ export interface NameGate {
   knows(pin: string | null): boolean;
   /** The next call asks again. `forget` also drops the keys that were asked before. */
   close(forget: boolean): void;
-  /** Throws while the server is left alone because of `wrong`. */
-  throwIfWrong(): void;
+  /** Why no further account goes to a server that people chose and that turned several away, or null. */
+  readonly resting: GatewayError | null;
+  /** Lets it rest. */
+  rest(): void;
+  /** Throws while the server is left alone because of `wrong` or `resting`. */
+  throwIfLeftAlone(): void;
   /** Asks unless the gate is open; callers that come meanwhile wait for the same answer. Throws GatewayError. */
   admit(asker: Asker): Promise<void>;
   /** Asks without any credential. False when the server is another one or not well; true when it wants to know who asks. */
@@ -40,8 +45,8 @@ export interface NameGate {
 /** Posts the password of an account. `sent`: the server may have it now. */
 export type PasswordPost = () => Promise<{ readonly answer: LoginAnswer; readonly sent: boolean }>;
 
-/** Why the server cannot be used. */
-export type NameTrouble = 'wrong' | 'unwell' | 'unproven';
+/** Why the server cannot be used; `resting` is no reason to use another one. */
+export type NameTrouble = 'wrong' | 'unwell' | 'unproven' | 'resting';
 
 export interface NameGateOptions {
   readonly name: string;
@@ -62,10 +67,9 @@ export interface NameGateOptions {
 /** Milliseconds between two questions to a server that gave another name. */
 const RECHECK = 5000;
 
-/** True when `ms` have gone by since `at`; also when the clock was set back, which must not prolong a wait. */
+/** True when `ms` have gone by since `at`, by `Clock.elapsed`. */
 export function isDue(clock: Clock, at: number, ms: number): boolean {
-  const gone = clock.now() - at;
-  return gone < 0 || gone >= ms;
+  return clock.elapsed() - at >= ms;
 }
 
 const failed = (error: GatewayError): LoginAnswer => ({ kind: 'failed', error });
@@ -78,6 +82,7 @@ class AskingGate implements NameGate {
   #introducing: Promise<unknown> | null = null;
   /** How often the server was left alone because it got enough without telling its name. */
   #leftAlone = 0;
+  #restsUntil = Number.NEGATIVE_INFINITY;
   open: boolean;
 
   constructor(options: NameGateOptions) {
@@ -87,6 +92,17 @@ class AskingGate implements NameGate {
 
   get wrong(): GatewayError | null {
     return this.#wrong?.error ?? null;
+  }
+
+  get resting(): GatewayError | null {
+    const left = this.#restsUntil - this.#options.clock.elapsed();
+    return this.open || left <= 0 ? null : restingError(left);
+  }
+
+  rest(): void {
+    const { strangers, clock } = this.#options;
+    if (strangers === null || this.open || this.resting !== null) return;
+    this.#restsUntil = clock.elapsed() + strangers.rest();
   }
 
   knows(pin: string | null): boolean {
@@ -101,8 +117,10 @@ class AskingGate implements NameGate {
   }
 
   async admit(asker: Asker): Promise<void> {
+    const leftAlone = this.#leftAlone;
     while (!this.open) {
-      this.throwIfWrong();
+      this.throwIfLeftAlone();
+      if (this.#leftAlone !== leftAlone) throw keptFrom();
       if (this.#asking === null) {
         this.#asking = this.#askOnce(asker).finally(() => {
           this.#asking = null;
@@ -124,7 +142,7 @@ class AskingGate implements NameGate {
   async introduce(account: string, post: PasswordPost): Promise<LoginAnswer> {
     const leftAlone = this.#leftAlone;
     while (!this.open) {
-      this.throwIfWrong();
+      this.throwIfLeftAlone();
       // Who waited for his turn does not go to a server that got enough meanwhile.
       if (this.#leftAlone !== leftAlone) return failed(keptFrom());
       if (this.#introducing !== null) {
@@ -140,29 +158,34 @@ class AskingGate implements NameGate {
     return (await post()).answer;
   }
 
-  throwIfWrong(): void {
+  throwIfLeftAlone(): void {
     if (this.#wrong !== null && !isDue(this.#options.clock, this.#wrong.at, RECHECK)) throw this.#wrong.error;
+    const { resting } = this;
+    if (resting !== null) throw resting;
   }
 
   async #introduceOnce(account: string, post: PasswordPost): Promise<LoginAnswer> {
     const { strangers, ask } = this.#options;
-    if (strangers?.hasRejected(account) === true) throw keptFrom();
+    if (strangers?.hasRejected(account) === true) throw new UnknownThere();
     const { answer, sent } = await post();
     if (answer.kind === 'rejected' && strangers !== null && !this.open) {
       // A server that may be another queue is no judge of passwords.
-      this.#count(strangers.rejected(account));
-      return failed(keptFrom());
+      this.#turnedAway(strangers.rejected(account));
+      return failed(new UnknownThere());
     }
     const asked = answer.kind === 'ok' && !this.open ? this.#judge(await ask(answer)) : null;
     // Whatever it answered, it has the password and has not said who it is.
-    if (sent && strangers !== null && !this.open) this.#count(strangers.unnamed());
+    if (sent && strangers !== null && !this.open) {
+      this.#turnedAway(asked?.kind === 'unauthorized' ? strangers.unproven() : strangers.strange());
+    }
     return asked?.kind === 'refused' && asked.hold ? failed(asked.error) : answer;
   }
 
-  #count(enough: boolean): void {
-    if (!enough) return;
+  #turnedAway(enough: Enough): void {
+    if (enough === null) return;
     this.#leftAlone += 1;
-    this.#options.trouble('unproven');
+    if (enough === 'rest') this.rest();
+    this.#options.trouble(enough === 'rest' ? 'resting' : 'unproven');
   }
 
   /** Draws the consequences of an answer. */
@@ -177,7 +200,7 @@ class AskingGate implements NameGate {
       changed();
     } else if (verdict.kind === 'refused') {
       if (verdict.hold) {
-        this.#wrong = { error: verdict.error, at: clock.now() };
+        this.#wrong = { error: verdict.error, at: clock.elapsed() };
         refused(verdict.error);
       }
       trouble(verdict.hold ? 'wrong' : 'unwell');
@@ -196,7 +219,7 @@ class AskingGate implements NameGate {
       token = await this.#renewed(asker);
       // The login that renewed it has asked, too.
       if (this.open) return;
-      this.throwIfWrong();
+      this.throwIfLeftAlone();
     }
     throw unusableJwt();
   }
@@ -206,7 +229,11 @@ class AskingGate implements NameGate {
       return await asker.renew();
     } catch (error) {
       const { strangers } = this.#options;
-      if (!this.open && strangers !== null) this.#count(strangers.unnamed());
+      if (!this.open && strangers !== null) {
+        // The login that failed counted by itself; twice is too much for a server that one account must not take away.
+        const isCounted = error instanceof UnknownThere || error instanceof Outage;
+        if (!(strangers.chosen && isCounted)) this.#turnedAway(strangers.unproven());
+      }
       throw error;
     }
   }
@@ -217,10 +244,28 @@ export function createNameGate(options: NameGateOptions): NameGate {
   return new AskingGate(options);
 }
 
+/** The answer to an account whose password a server without a name rejected: an error of this account only. */
+class UnknownThere extends GatewayError {
+  constructor() {
+    const detail =
+      'The server has not told its queue name yet and does not know this account; its password is kept from it.';
+    super('GW_CREDENTIAL_UNAVAILABLE', detail, { retryAfter: 5 });
+    this.name = 'UnknownThere';
+  }
+}
+
 function keptFrom(): GatewayError {
   const detail =
-    'The server has not told its queue name yet and does not know this account; its password is kept from it.';
+    'The server has not told its queue name yet and does not know several accounts; no other one goes there.';
   return new GatewayError('GW_UPSTREAM_DOWN', detail, { retryAfter: 5 });
+}
+
+/** An outage, so that no account waits longer than the rest. */
+function restingError(left: number): Outage {
+  const detail =
+    'The server chosen for this queue has not told its queue name yet and does not know several accounts; for a while no ' +
+    'other one goes there. Nothing was executed.';
+  return new Outage(detail, Math.ceil(left / 1000));
 }
 
 /** The answer to a caller whose JWT vovserver rejected twice: never vovserver's own 401, which would blame his token. */

@@ -6,6 +6,12 @@ const SPREAD = 4;
 /** How much longer than the rest of the outage a caller may be asked to wait, as a share of it. */
 const LATER = 0.15;
 
+/** Why there is no server: none answers, or one that does may not get any more passwords before it tells its name. */
+export const AWAY = 'No server of this queue can be reached: it is away or fails over. Nothing was executed.';
+export const UNNAMED =
+  'A server of this queue answers, but has not told its queue name and does not know several accounts: it is left alone for ' +
+  'a while. Nothing was executed.';
+
 /** The answer to whoever calls while no server of the queue can be used. Nothing was sent (RFC 9209, 2.3.3). */
 export class Outage extends GatewayError {
   constructor(detail: string, retryAfter: number, internal?: string) {
@@ -18,7 +24,7 @@ export class Outage extends GatewayError {
   }
 }
 
-/** An outage: since when, and how long one is expected to last; milliseconds. */
+/** An outage: since when by `Clock.elapsed`, and how long one is expected to last; milliseconds. */
 export interface OutageSpan {
   readonly since: number;
   readonly expected: number;
@@ -26,7 +32,6 @@ export interface OutageSpan {
 
 /** Whole seconds of Retry-After: what is left of the outage at `now`, spread by `random` (0 to 1); a few when it is overdue. */
 export function secondsLeft({ since, expected }: OutageSpan, now: number, random: number): number {
-  // A clock that was set back must not prolong it.
   const left = Math.min(expected, since + expected - now) / 1000;
   return Math.ceil(Math.max(left, LEAST_WAIT) + random * Math.max(SPREAD, left * LATER));
 }

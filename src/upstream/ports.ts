@@ -157,6 +157,13 @@ export interface QueueStatus {
   readonly certificateNotAfter: number | null;
 }
 
+/** What `Upstream.switchTo` did. */
+export interface SwitchedTo {
+  readonly origin: string;
+  /** True when the server tells its name to nobody without a login: it is asked at the first one. */
+  readonly unnamed?: boolean;
+}
+
 /** Speaks HTTP to the vovservers. */
 export interface Upstream extends AsyncDisposable {
   /**
@@ -181,10 +188,11 @@ export interface Upstream extends AsyncDisposable {
   /** Names the server that JWTs of this queue belong to; changes with host or port. Part of the JWT cache key. */
   epoch(queue: string): string;
   /**
-   * Makes this configured candidate of the queue the active one after its TLS policy passed; null: the next in order that
-   * passes. Calls under way on the old one finish there. Throws GatewayError, and changes nothing, when there is no such
+   * Makes this configured candidate of the queue the active one after its TLS policy passed and it gave no other name; null:
+   * the next in order that passes. It is kept while it answers, whichever accounts it does not know, until it gives another
+   * name. Calls under way on the old one finish there. Throws GatewayError, and changes nothing, when there is no such
    * candidate or it is refused.
    */
-  switchTo(queue: string, url: string | null): Promise<{ readonly origin: string }>;
+  switchTo(queue: string, url: string | null): Promise<SwitchedTo>;
   status(): QueueStatus[];
 }

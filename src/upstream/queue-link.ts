@@ -9,8 +9,8 @@ import type { Exchange } from './exchange.ts';
 import { isSafe } from './failure.ts';
 import type { Hint } from './hints.ts';
 import { createLine, type Line, type LineTrouble } from './line.ts';
-import { Outage, secondsLeft } from './outage.ts';
-import type { QueueStatus, UpstreamCall } from './ports.ts';
+import { AWAY, Outage, secondsLeft, UNNAMED } from './outage.ts';
+import type { QueueStatus, SwitchedTo, UpstreamCall } from './ports.ts';
 import { Running } from './running.ts';
 import { createSearch, type Search } from './search.ts';
 import { createStrangers } from './strangers.ts';
@@ -41,7 +41,9 @@ export interface QueueLink {
   /** What a caller is told while no server can be used. */
   downError(): GatewayError;
   /** See `Upstream.switchTo`. */
-  switchTo(url: string | null): Promise<{ readonly origin: string }>;
+  switchTo(url: string | null): Promise<SwitchedTo>;
+  /** True when people chose the candidate in use. */
+  readonly isChosen: boolean;
   /** What another replica says of a candidate. */
   hear(hint: Hint): void;
   status(): QueueStatus;
@@ -57,6 +59,8 @@ export interface LinkOptions {
   readonly random: () => number;
   /** Origin of the candidate to begin with; the first without it. */
   readonly origin?: string | undefined;
+  /** People chose that candidate. */
+  readonly isChosen?: boolean | undefined;
   /** Milliseconds that a caller may wait for a server, whatever it wants. */
   longestWait(): number;
   /** Tells the other replicas. */
@@ -98,7 +102,9 @@ class CandidateLink implements QueueLink {
   readonly #why = new Map<number, { readonly kind: LineTrouble; readonly reason: string }>();
   readonly #waiters;
   #active = 0;
-  /** Since when no server was known to work; null while one is. */
+  /** The candidate that people chose, as long as no other takes its place. */
+  #chosen: number | null = null;
+  /** Since when, by `Clock.elapsed`, no server was known to work; null while one is. */
   #since: number | null = null;
   /** A whole round found no server. */
   #down = false;
@@ -109,7 +115,9 @@ class CandidateLink implements QueueLink {
     this.config = config;
     this.client = clientOptions(config);
     this.#urls = config.urls.map((url) => new URL(url));
-    this.#strangers = this.#urls.map(() => (this.#urls.length > 1 ? createStrangers() : null));
+    this.#strangers = this.#urls.map((_url, at) =>
+      this.#urls.length > 1 ? createStrangers({ clock, isChosen: () => this.#chosen === at }) : null,
+    );
     this.#waiters = createWaiters(clock);
     this.#search = createSearch({
       candidates: this.#urls.length,
@@ -134,6 +142,11 @@ class CandidateLink implements QueueLink {
     );
     this.line = this.#open(this.#active);
     this.epoch = epochOf(this.line.origin);
+    if (options.isChosen === true && this.line.origin === options.origin) this.#chosen = this.#active;
+  }
+
+  get isChosen(): boolean {
+    return this.#chosen === this.#active;
   }
 
   get steady(): boolean {
@@ -157,32 +170,32 @@ class CandidateLink implements QueueLink {
       const detail = 'Every server of this queue failed its TLS policy; nothing was sent.';
       return new GatewayError('GW_UPSTREAM_TLS', detail, { retryAfter: 5 });
     }
-    const now = clock.now();
-    const span = { since: this.#since ?? now, expected: config.failover.expected };
+    const now = clock.elapsed();
+    const isThere = reasons.some(({ kind }) => kind === 'unproven');
+    const expected = Math.min(config.failover.expected, isThere ? UNPROVEN_PAUSE : Number.POSITIVE_INFINITY);
+    const span = { since: this.#since ?? now, expected };
     const internal = this.#urls
       .map(({ origin }, at) => {
         const { kind, reason } = this.#why.get(at) ?? { kind: 'not tried', reason: '' };
         return `${origin}: ${reason === '' ? kind : reason}`;
       })
       .join('; ');
-    const detail = 'No server of this queue can be reached: it is away or fails over. Nothing was executed.';
-    return new Outage(detail, secondsLeft(span, now, random()), internal);
+    return new Outage(isThere ? UNNAMED : AWAY, secondsLeft(span, now, random()), internal);
   }
 
-  async switchTo(url: string | null): Promise<{ readonly origin: string }> {
+  async switchTo(url: string | null): Promise<SwitchedTo> {
     const { config } = this;
     const origins = this.#urls.map(({ origin }) => origin);
     const listed = `The candidates of queue ${config.name} are ${origins.join(', ')}.`;
     const wanted = url === null ? null : origins.indexOf(URL.parse(url)?.origin ?? '');
     if (wanted === -1) throw new GatewayError('GW_NOT_FOUND', `This URL is no candidate. ${listed}`);
-    if (wanted === this.#active && this.steady) return { origin: this.line.origin };
+    if (wanted === this.#active && this.steady) return this.#choose(wanted);
     const refusals: string[] = [];
     for (const at of wanted === null ? this.#order().slice(1) : [wanted]) {
       const line = at === this.#active ? this.line : this.#lineTo(at);
       if (await line.look()) {
         this.#search.end();
-        this.#found(at);
-        return { origin: this.line.origin };
+        return this.#choose(at);
       }
       refusals.push(`${line.origin}: ${line.detail === '' ? 'it is not well' : line.detail}`);
       if (this.steady) this.#endStandby();
@@ -196,17 +209,21 @@ class CandidateLink implements QueueLink {
     if (at < 0) return;
     if (kind === 'works') this.#search.hint(at);
     else if (at !== this.#active) this.#search.putOff(at, kind === 'wrong' ? WRONG_PAUSE : UNPROVEN_PAUSE);
-    else if (!this.line.ready) this.#trouble(this.line, kind, true);
+    else if (this.line.ready) return;
+    else if (this.isChosen && kind === 'unproven') this.line.rest();
+    else this.#trouble(this.line, kind, true);
   }
 
   status(): QueueStatus {
     const { line, config } = this;
+    // A server that answers may be left alone all the same.
+    const isAlone = this.#down && (line.state === 'up' || line.state === 'unknown');
     return {
       queue: config.name,
       url: line.origin,
       tlsLevel: levelOf(line.policy),
-      state: line.state,
-      detail: line.detail,
+      state: isAlone ? 'down' : line.state,
+      detail: isAlone && line.detail === '' ? this.downError().detail : line.detail,
       certificateNotAfter: line.notAfter,
     };
   }
@@ -242,6 +259,14 @@ class CandidateLink implements QueueLink {
     return line;
   }
 
+  /** Uses a candidate because people want it; it is kept as long as it answers and gives no other name. */
+  #choose(at: number): SwitchedTo {
+    this.#chosen = at;
+    this.#found(at);
+    const { origin, named } = this.line;
+    return { origin, ...(named ? {} : { unnamed: true }) };
+  }
+
   #found(at: number): void {
     const line = this.#standby.get(at);
     if (at !== this.#active && line !== undefined) {
@@ -262,7 +287,12 @@ class CandidateLink implements QueueLink {
     this.epoch = epochOf(line.origin);
     this.#end(old);
     const fields = { event: 'upstream_candidate', queue: config.name, host: line.origin };
-    report.log.warn(fields, 'another candidate URL of the queue is used');
+    if (this.#chosen === null || this.#chosen === at) {
+      report.log.warn(fields, 'another candidate URL of the queue is used');
+    } else {
+      this.#chosen = null;
+      report.log.error(fields, 'the server chosen for the queue cannot be used: another candidate URL is used');
+    }
   }
 
   #missed(): void {
@@ -296,8 +326,19 @@ class CandidateLink implements QueueLink {
     if (line !== this.line && pause === undefined) return;
     if (why !== 'connect') this.#search.putOff(at, pause);
     if (line !== this.line) return;
-    this.#since ??= this.#options.clock.now();
+    this.#since ??= this.#options.clock.elapsed();
     void this.#search.begin(this.#order());
+  }
+
+  /** A chosen server got enough without telling its name: it stays in use, and nobody goes there for a while. */
+  #rests(line: Line): void {
+    const { report, config, tell } = this.#options;
+    tell({ kind: 'unproven', queue: config.name, origin: line.origin });
+    const fields = { event: 'upstream_unnamed', queue: config.name, host: line.origin, reason: line.detail };
+    report.log.error(
+      fields,
+      'the server chosen for the queue knows none of the accounts that called: it rests for a while',
+    );
   }
 
   #open(at: number): Line {
@@ -316,7 +357,7 @@ class CandidateLink implements QueueLink {
       report,
       strangers: this.#strangers[at] ?? null,
       counted: () => this.#count(),
-      trouble: (why) => this.#trouble(line, why),
+      trouble: (why) => (why === 'resting' ? this.#rests(line) : this.#trouble(line, why)),
       ready: () => this.#ready(line),
     });
     this.#lines.add(line);

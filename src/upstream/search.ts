@@ -81,7 +81,7 @@ class CandidateSearch implements Search {
     const { clock, probe, random } = this.#options;
     const failures = (this.#failures[candidate] ?? 0) + 1;
     this.#failures[candidate] = failures;
-    this.#dueAt[candidate] = clock.now() + (ms ?? pauseBefore(failures, probe, random()));
+    this.#dueAt[candidate] = clock.elapsed() + (ms ?? pauseBefore(failures, probe, random()));
   }
 
   works(candidate: number): void {
@@ -97,15 +97,15 @@ class CandidateSearch implements Search {
   }
 
   async hurry(candidates: readonly number[]): Promise<boolean> {
-    const now = this.#options.clock.now();
-    if (this.round === null || this.#looking || Math.abs(now - this.#lookedAt) < CALM) return false;
+    const now = this.#options.clock.elapsed();
+    if (this.round === null || this.#looking || now - this.#lookedAt < CALM) return false;
     for (const candidate of candidates) this.#dueAt[candidate] = Number.NEGATIVE_INFINITY;
     this.#timer?.[Symbol.dispose]();
     return await this.#look();
   }
 
   isPutOff(candidate: number): boolean {
-    return (this.#dueAt[candidate] ?? 0) > this.#options.clock.now();
+    return (this.#dueAt[candidate] ?? 0) > this.#options.clock.elapsed();
   }
 
   end(): void {
@@ -120,7 +120,7 @@ class CandidateSearch implements Search {
     const { clock, look, found } = this.#options;
     const search = this.#search;
     this.#looking = true;
-    this.#lookedAt = clock.now();
+    this.#lookedAt = clock.elapsed();
     const due = this.#order.filter((candidate) => !this.isPutOff(candidate));
     const looks = due.map(async (candidate) => {
       const good = await look(candidate);
@@ -141,11 +141,9 @@ class CandidateSearch implements Search {
   }
 
   #schedule(): void {
-    const { clock, probe } = this.#options;
+    const { clock } = this.#options;
     const next = Math.min(...this.#order.map((candidate) => this.#dueAt[candidate] ?? 0));
-    // A clock that was set back must not stop it.
-    const wait = Math.min(Math.max(1, next - clock.now()), RAREST * 2 * probe);
-    this.#timer = clock.after(wait, () => void this.#look());
+    this.#timer = clock.after(Math.max(1, next - clock.elapsed()), () => void this.#look());
   }
 }
 

@@ -125,6 +125,23 @@ describe('an outage', () => {
     );
   });
 
+  it('ends when a server is back, and tells the same rest, though the clock was set', async () => {
+    for (const step of [-3_600_000, 3_600_000]) {
+      const [a = ''] = await deadUrls(1);
+      const clock = createManualClock();
+      await using rig = await createRig({ queues: [queueOf(a, { failover: { expected: '100s' } })], clock });
+      await rig.call();
+      clock.step(step);
+      await clock.advance(60_000);
+      await rig.call();
+      const seconds = rig.errors.at(-1)?.retryAfter ?? 0;
+      assert.ok(seconds >= 40 && seconds <= 47, `${seconds}`);
+      await using _back = await createRawServer((socket) => reply(socket, '{}'), undefined, Number(new URL(a).port));
+      await clock.advance(20_000);
+      await eventually('it is found', async () => (await rig.call()).status === 200);
+    }
+  });
+
   it('is waited for by a read that wants to, and by nothing else', async () => {
     const [a = ''] = await deadUrls(1);
     const clock = createManualClock();

@@ -21,14 +21,14 @@ function createScene(candidates: number) {
   const looks: [at: number, ms: number][] = [];
   const found: number[] = [];
   const told = { missed: 0 };
-  const started = clock.now();
+  const started = clock.elapsed();
   const search: Search = createSearch({
     candidates,
     probe: PROBE,
     clock,
     random: () => 0.5,
     async look(at) {
-      looks.push([at, clock.now() - started]);
+      looks.push([at, clock.elapsed() - started]);
       if (silent.has(at)) await clock.sleep(2000);
       return good.has(at);
     },
@@ -117,6 +117,26 @@ describe('the search for a server', () => {
     await clock.advance(2000);
     assert.deepEqual(found, [0]);
   });
+
+  for (const step of [-3_600_000, 3_600_000]) {
+    it(`goes by no calendar: a clock that is set by ${step / 1000} s changes nothing`, async () => {
+      const { search, looksAt, found, good, clock } = createScene(2);
+      await search.begin([0, 1]);
+      search.putOff(1, 30_000);
+      await clock.advance(500);
+      clock.step(step);
+      assert.equal(search.isPutOff(1), true);
+      await clock.advance(19_500);
+      assert.deepEqual(looksAt(0), [0, 1000, 3000, 7000, 11_000, 15_000, 19_000]);
+      assert.deepEqual(looksAt(1), [0]);
+      assert.equal(await search.hurry([0]), false);
+      assert.equal(looksAt(0).at(-1), 20_000, 'it hurried');
+      clock.step(-step);
+      good.add(1);
+      await clock.advance(20_000);
+      assert.deepEqual(found, [1]);
+    });
+  }
 
   it('looks at once again at what failed after it had worked', async () => {
     const { search, looksAt, clock } = createScene(1);

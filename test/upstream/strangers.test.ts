@@ -107,14 +107,43 @@ describe('a server that tells its name', () => {
 
 describe('what is known of a server that has not told its name', () => {
   it('is that two were in vain, and whose password it rejected', () => {
-    const strangers = createStrangers();
-    assert.equal(strangers.rejected('alice'), false);
-    assert.equal(strangers.rejected('bob'), true);
+    const strangers = createStrangers({ clock: createManualClock(), isChosen: () => false });
+    assert.equal(strangers.rejected('alice'), null);
+    assert.equal(strangers.rejected('bob'), 'leave');
     assert.deepEqual([strangers.hasRejected('alice'), strangers.hasRejected('carol')], [true, false]);
-    assert.equal(strangers.unnamed(), false);
+    assert.equal(strangers.unproven(), null);
     strangers.known();
     assert.equal(strangers.hasRejected('alice'), false);
-    assert.equal(strangers.unnamed(), false);
-    assert.equal(strangers.unnamed(), true);
+    assert.equal(strangers.strange(), null);
+    assert.equal(strangers.unproven(), 'leave');
+  });
+
+  it('is for five minutes whose password it rejected, so that nobody is locked out for ever', async () => {
+    const clock = createManualClock();
+    const strangers = createStrangers({ clock, isChosen: () => false });
+    strangers.rejected('alice');
+    await clock.advance(299_999);
+    assert.ok(strangers.hasRejected('alice'));
+    await clock.advance(1);
+    assert.ok(!strangers.hasRejected('alice'));
+    assert.equal(strangers.rejected('alice'), 'leave', 'it counts again');
+  });
+
+  it('is of a chosen one how many accounts it turned away, each once; it rests longer and longer', () => {
+    const strangers = createStrangers({ clock: createManualClock(), isChosen: () => true });
+    const told = ['a', 'b', 'a', 'c', 'a', 'd'].map((account) => strangers.rejected(account));
+    assert.deepEqual(new Set(told), new Set([null]));
+    assert.equal(strangers.rejected('e'), 'rest');
+    assert.deepEqual(
+      Array.from({ length: 6 }, () => strangers.rest()),
+      [20_000, 40_000, 80_000, 160_000, 300_000, 300_000],
+    );
+    strangers.known();
+    assert.equal(strangers.rest(), 20_000);
+  });
+
+  it('is of a chosen one, too, that it answers as no vovserver does: then others are tried', () => {
+    const strangers = createStrangers({ clock: createManualClock(), isChosen: () => true });
+    assert.deepEqual([strangers.strange(), strangers.rejected('a'), strangers.strange()], [null, null, 'leave']);
   });
 });
