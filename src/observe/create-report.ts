@@ -75,6 +75,7 @@ export function createReport(options: ReportOptions): ReportHandle {
     coalesced: tell(counted.coalesced),
     retry: tell(counted.retry),
     submission: tell(counted.submission),
+    policyDecision: tell(counted.policyDecision),
     jobWatchers: tell(counted.jobWatchers),
     jobWatchCall: tell(counted.jobWatchCall),
     maintenance: tell(counted.maintenance),

@@ -12,6 +12,8 @@ export type EventMetrics = Omit<Report, 'log'>;
 const methodLabel = (method: string): string => (METHODS.has(method) ? method : OTHER);
 const statusLabel = (status: number): string =>
   Number.isInteger(status) && (status === 0 || status >= 100) ? (STATUS_TEXTS[status] ?? OTHER) : OTHER;
+/** A rule may be named in any words. */
+const ruleLabel = (name: string): string => name.replace(/[^A-Za-z0-9_.:+*-]/g, '_');
 const isErrorCode = (code: string): boolean => Object.hasOwn(ERROR_CODES, code);
 
 function requestMetrics(metrics: Metrics): Pick<EventMetrics, 'requestStarted' | 'requestEnded'> {
@@ -112,7 +114,7 @@ function gateMetrics(metrics: Metrics): Pick<EventMetrics, 'limit' | 'attempt'> 
 
 function turnMetrics(
   metrics: Metrics,
-): Pick<EventMetrics, 'turn' | 'lane' | 'coalesced' | 'retry' | 'submission' | 'maintenance'> {
+): Pick<EventMetrics, 'turn' | 'lane' | 'coalesced' | 'retry' | 'submission' | 'policyDecision' | 'maintenance'> {
   const wait = metrics.durations('turn_wait_seconds');
   const turns = metrics.cells('turns_total');
   const limits = metrics.cells('lane_limit');
@@ -121,6 +123,7 @@ function turnMetrics(
   const coalesced = metrics.cells('coalesced_total');
   const retries = metrics.cells('upstream_retries_total');
   const submissions = metrics.cells('submissions_total');
+  const policy = metrics.cells('policy_decisions_total');
   const frozenQueues = metrics.cells('maintenance');
   return {
     maintenance(queue, frozen) {
@@ -143,6 +146,9 @@ function turnMetrics(
     },
     submission(queue, what) {
       submissions.at(queue, what).value += 1;
+    },
+    policyDecision(queue, rule, decision) {
+      policy.at(queue, ruleLabel(rule), decision).value += 1;
     },
   };
 }

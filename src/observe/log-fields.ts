@@ -39,6 +39,7 @@ export const EVENT_FIELDS: Rules<Omit<LogFields, 'error'>> = [
   { from: 'code', name: 'error.code', type: 'string', meaning: 'GW_… code, or the system’s code of an error.' },
   { from: 'seconds', name: 'vovgw.seconds', type: 'number', meaning: 'Duration in seconds.' },
   { from: 'count', name: 'vovgw.count', type: 'number', meaning: 'How many.' },
+  { from: 'dry_run', name: 'vovgw.dry_run', type: 'boolean', meaning: 'True when nothing was to be done (X-Dry-Run).' },
   { from: 'level_tls', name: 'vovgw.tls_level', type: 'number', meaning: 'TLS level towards vovserver: 1, 2 or 3.' },
   { from: 'version', name: 'vovgw.version', type: 'string', meaning: 'A version.' },
 ];
@@ -76,7 +77,8 @@ function take<T extends object>(line: FlatLine, source: T, rules: Rules<T>): voi
     const value: unknown = source[rule.from];
     if (typeof value !== rule.type) continue;
     if (typeof value === 'string') line[rule.name] = cleanText(value);
-    else if (typeof value === 'number' && Number.isFinite(value)) line[rule.name] = value;
+    else if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)))
+      line[rule.name] = value;
   }
 }
 

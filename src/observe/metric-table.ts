@@ -78,6 +78,10 @@ const ROWS = {
     ['queue', 'what'],
     'Submissions with a key or an unknown outcome, by what became of them.',
   ),
+  policy_decisions_total: counter(
+    ['queue', 'rule', 'decision'],
+    'Submissions, changes and orders that broke a rule of jobs.policy: deny, or would_deny (mode: observe); no dry runs.',
+  ),
   maintenance: gauge(['queue'], '1 while submissions to the queue are frozen, else 0.'),
   job_watchers: gauge(['queue', 'how'], 'Clients that wait for jobs: wait (a call with ?wait=) or stream (events).'),
   job_watch_calls_total: counter(

@@ -132,6 +132,8 @@ export interface Report {
   retry(queue: string, result: 'sent' | 'refused'): void;
   /** What became of a submission with an Idempotency-Key, or of one whose outcome was not known. */
   submission(queue: string, what: 'first' | 'replayed' | 'in_progress' | 'reused' | 'unknown' | 'adopted'): void;
+  /** What a rule of `jobs.policy` that was broken came to; dry runs are not counted. */
+  policyDecision(queue: string, rule: string, decision: 'deny' | 'would_deny'): void;
   /** How many clients wait for jobs on a queue. */
   jobWatchers(queue: string, how: 'wait' | 'stream', count: number): void;
   /** The watcher asked vovserver, for all jobs of an account or for single ones. */
@@ -175,6 +177,7 @@ export interface LogFields {
   readonly code?: string;
   readonly seconds?: number;
   readonly count?: number;
+  readonly dry_run?: boolean;
   readonly level_tls?: number;
   readonly version?: string;
   readonly error?: unknown;

@@ -70,6 +70,14 @@ describe('the log of events', () => {
     ]);
   });
 
+  it('says whether it was a dry run', async () => {
+    await using world = captureReport();
+    for (const dry of [true, false]) world.report.log.info({ event: 'policy_observed', dry_run: dry }, 'a');
+    world.report.log.info({ event: 'policy_observed', dry_run: 'yes' as unknown as boolean }, 'a');
+    const said = world.capture.parsed().map((line) => line['vovgw.dry_run']);
+    assert.deepEqual(said, [true, false, undefined]);
+  });
+
   it('writes an error as four fields; a code of the event wins', async () => {
     await using world = captureReport();
     const error = Object.assign(new RangeError('too far'), { code: 'EFAR' });

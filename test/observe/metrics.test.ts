@@ -183,6 +183,18 @@ describe('metrics of limits, sign-in, store and configuration', () => {
     ]);
   });
 
+  it('count what rules of the policy refuse, and would refuse, by the rules of the configuration', async () => {
+    await using world = captureReport();
+    const { report } = world;
+    report.policyDecision('main', 'folders', 'deny');
+    report.policyDecision('main', 'folders', 'deny');
+    report.policyDecision('main', 'what interns may', 'would_deny');
+    assert.deepEqual(await seriesOf(report, 'vovgw_policy_decisions_total'), [
+      'vovgw_policy_decisions_total{queue="main",rule="folders",decision="deny"} 2',
+      'vovgw_policy_decisions_total{queue="main",rule="what_interns_may",decision="would_deny"} 1',
+    ]);
+  });
+
   it('show the store only once it is known', async () => {
     await using world = captureReport();
     const { report } = world;

@@ -80,6 +80,7 @@ export function createRecordedReport(): RecordedReport {
     coalesced: () => undefined,
     retry: () => undefined,
     submission: () => undefined,
+    policyDecision: () => undefined,
     jobWatchers: () => undefined,
     jobWatchCall: () => undefined,
     credential: () => undefined,

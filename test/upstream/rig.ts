@@ -55,6 +55,7 @@ export function createToldReport(): Report & { told: Told } {
     upstreamCircuit: () => undefined,
     retry: () => undefined,
     submission: () => undefined,
+    policyDecision: () => undefined,
     jobWatchers: () => undefined,
     jobWatchCall: () => undefined,
     credential: () => undefined,
