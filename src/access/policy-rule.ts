@@ -17,6 +17,8 @@ export interface CompiledRule {
   readonly mode: RuleConfig['mode'];
   readonly defaults: readonly (readonly [name: string, value: string | number])[];
   concerns(identity: Identity, queue: string): boolean;
+  /** Whether the rule says anything of a field that vovserver might take this name for. */
+  speaksOf(name: string): boolean;
   /** Every way in which these fields break the rule. */
   faults(fields: Fields, purpose: Purpose): Fault[];
 }
@@ -72,6 +74,7 @@ export function compileRule(rule: RuleConfig): CompiledRule {
     mode: rule.mode,
     defaults: Object.entries(rule.defaults),
     concerns: (identity, queue) => concerns(rule, identity, queue),
+    speaksOf: (name) => denied.has(foldField(name)) || known.has(foldField(name)),
     faults: (fields, purpose) => [
       ...(purpose === 'submission' ? absent(fields) : []),
       ...[...fields].flatMap(([field, value]) => {

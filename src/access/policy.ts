@@ -18,6 +18,11 @@ export interface SubmissionPolicy {
    * Content-Type does not matter, so that a kill goes however it is sent. Never throws.
    */
   checkControl(identity: Identity, queue: string, body: Buffer): PolicyDecision;
+  /**
+   * A query beside the body, which could say what the body may not. No rule lets a submission or a change have one; an order
+   * may, so that a kill goes however it is sent, but its query names no field that a rule speaks of. Never throws.
+   */
+  checkQuery(identity: Identity, queue: string, query: string, purpose: Purpose): readonly PolicyViolation[];
 }
 
 type Added = readonly (readonly [name: string, value: string | number])[];
@@ -73,18 +78,30 @@ function decide(rules: readonly CompiledRule[], body: Buffer, contentType: strin
   return decision(added.length === 0 ? body : withFields(read.text, added), violations, added);
 }
 
+/** Names of a query as one program or another may read them: `;` parts like `&` for some (RFC 1866, 8.2.1). */
+const queryNames = (query: string): string[] => [...new URLSearchParams(query.replaceAll(';', '&')).keys()];
+
+const inQuery = ({ name, mode }: CompiledRule, field: string | null): PolicyViolation => ({
+  ...{ rule: name, mode, field },
+  reason: field === null ? 'must hold the fields of the job, none may stand in the query' : 'must not be in the query',
+});
+
+function queryFaults(rules: readonly CompiledRule[], query: string, purpose: Purpose): readonly PolicyViolation[] {
+  if (query === '') return [];
+  if (purpose !== 'control') return rules.map((rule) => inQuery(rule, null));
+  const names = queryNames(query);
+  return rules.flatMap((rule) => names.filter(rule.speaksOf).map((name) => inQuery(rule, name)));
+}
+
 /** Compiles the rules of `jobs.policy`. Throws SyntaxError for a pattern that is none. Pure. */
 export function createSubmissionPolicy({ policy }: Pick<Config['jobs'], 'policy'>): SubmissionPolicy {
   const rules = policy.map(compileRule);
+  const concerning = (identity: Identity, queue: string): CompiledRule[] =>
+    rules.filter((rule) => rule.concerns(identity, queue));
   const check =
     (purpose: Purpose): SubmissionPolicy['check'] =>
     (identity, queue, body, contentType) =>
-      decide(
-        rules.filter((rule) => rule.concerns(identity, queue)),
-        body,
-        contentType,
-        purpose,
-      );
+      decide(concerning(identity, queue), body, contentType, purpose);
   const control = check('control');
   return {
     size: rules.length,
@@ -92,6 +109,7 @@ export function createSubmissionPolicy({ policy }: Pick<Config['jobs'], 'policy'
     checkChange: check('change'),
     checkControl: (identity, queue, body) =>
       body.length === 0 ? decision(body, [], []) : control(identity, queue, body, 'application/json'),
+    checkQuery: (identity, queue, query, purpose) => queryFaults(concerning(identity, queue), query, purpose),
   };
 }
 
