@@ -155,9 +155,10 @@ async function send(parts: Parts, work: KeyedWork, pending: Stored): Promise<Ans
   return decide(parts, work, sent, answer);
 }
 
-/** Takes it from the quotas; what they refuse is no attempt. */
+/** Takes it from the quotas; what they or the rules refuse is no attempt. */
 async function reserve(parts: Parts, work: KeyedWork, pending: Stored): Promise<void> {
   try {
+    work.way.admit?.();
     await parts.quotas.reserve(work.submission, pending.record.attempt, work.way);
   } catch (error) {
     await forget(parts, work, pending);

@@ -43,6 +43,8 @@ export interface SubmissionWay {
    * replica no longer holds the submission: what has not been sent by then must not be sent (GW_KEY_IN_PROGRESS).
    */
   send(body: Buffer, lost?: AbortSignal): Promise<Answer>;
+  /** Throws what forbids a submission with a key to be sent; asked when it would be, so not for the repeat of one that is done. */
+  admit?(): void;
   /** Reads, as the same account. Throws GatewayError. */
   read(target: string): Promise<Answer>;
   /** Whether the caller has gone, so that no answer can reach it. */

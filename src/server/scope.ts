@@ -45,6 +45,11 @@ export interface Scope {
   body: CallBody;
   /** The body as it came, where `body` is another. Written by: inspect body. */
   received?: Buffer;
+  /**
+   * Throws what the rules say against a submission with an Idempotency-Key, and tells it; called right before it is sent, since
+   * a key whose submission is done has its answer whatever the rules say by now. Written by: inspect body.
+   */
+  admit?: () => void;
   /** Written by: choose account. */
   account: Account | null;
   /** Written by: forward. */

@@ -33,7 +33,7 @@ const rules = createSubmissionPolicy(jobsWith({ denyKeys: ['wrapper'], fields: {
 const step = createInspectBody(
   () => rules,
   { check: async () => [] },
-  { log: { debug() {}, info() {}, warn() {}, error() {} } },
+  { log: { debug() {}, info() {}, warn() {}, error() {} }, policyDecision() {} },
 );
 
 describe('a write of whatever class', () => {

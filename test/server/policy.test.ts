@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createWorld, type World } from '../world/world.ts';
+import { configOf, createWorld, type World } from '../world/world.ts';
 
 const JOB = { command: 'true', rundir: '/proj/chip', env: 'BASE' };
 let logfile = 0;
 const job = (over: Record<string, unknown> = {}) => ({ ...JOB, logfile: `log-${++logfile}`, ...over });
+
+/** A configuration to take the rules from. */
+const RAW = {
+  mode: 'development',
+  server: { host: '127.0.0.1' },
+  queues: [{ name: 'test', urls: ['https://vov:1'] }],
+  credentials: [{ type: 'passthrough' }],
+};
+const metricsOf = ({ gateway }: World): Promise<string> => gateway.report.metrics();
 
 describe('jobs.policy on the road', () => {
   let world: World;
@@ -139,5 +148,103 @@ describe('a key whose policy changes', () => {
       'another body of the caller',
     );
     assert.equal(world.vovserver.ledger.jobs.length, 1);
+  });
+
+  it('has the answer of its job although the rules would refuse it now; what would be sent is refused', async () => {
+    const policy = [{ name: 'folders', fields: { env: { oneOf: ['BASE'] } } }];
+    await using world = await createWorld({ config: { jobs: { policy } } });
+    const token = await world.token('alice');
+    const json = job();
+    const post = async (key: string, target = '/api/v3/jobs', body: object = json) => {
+      const answer = await world.call('POST', target, { token, json: body, headers: { 'idempotency-key': key } });
+      const { code } = (await answer.json()) as { code?: string };
+      return [answer.status, answer.headers.get('idempotent-replayed'), code];
+    };
+    assert.deepEqual(await post('one'), [200, null, undefined]);
+    assert.deepEqual(await post('two', '/api/v3/jobs', { ...json, env: 'DOT' }), [422, null, 'GW_POLICY']);
+    const { jobs } = world.config;
+    const tighter = jobs.policy.map((rule) => ({
+      ...rule,
+      fields: { env: { oneOf: ['CLEAN'], required: false }, logfile: { pattern: 'no', required: false } },
+    }));
+    world.gateway.reload({ ...world.config, jobs: { ...jobs, policy: tighter } });
+    assert.deepEqual(await post('one'), [200, 'true', undefined]);
+    assert.deepEqual(await post('one', '/api/v3/jobs', { ...json, env: 'CLEAN' }), [422, null, 'GW_KEY_REUSED']);
+    assert.deepEqual(await post('three'), [422, null, 'GW_POLICY']);
+    assert.deepEqual(await post('three', '/api/v3/jobs?x'), [400, null, 'GW_BAD_REQUEST']);
+    // What was refused left no record: the corrected body may have the key.
+    world.gateway.reload(world.config);
+    assert.deepEqual(await post('two', '/api/v3/jobs', job()), [200, null, undefined]);
+    assert.equal(world.vovserver.ledger.jobs.length, 2);
+    assert.match(await metricsOf(world), /policy_decisions_total{queue="test",rule="folders",decision="deny"} 3\n/);
+  });
+
+  it('is sent when the rules came before a query that they forbid', async () => {
+    await using world = await createWorld();
+    const token = await world.token('alice');
+    const json = job();
+    const post = async () => {
+      const headers = { 'idempotency-key': 'one' };
+      const answer = await world.call('POST', '/api/v3/jobs?format=json', { token, json, headers });
+      return [answer.status, answer.headers.get('idempotent-replayed')];
+    };
+    assert.deepEqual(await post(), [200, null]);
+    const { jobs } = configOf({ ...RAW, jobs: { policy: [{ name: 'all', denyKeys: ['wrapper'] }] } });
+    world.gateway.reload({ ...world.config, jobs });
+    assert.deepEqual(await post(), [200, 'true']);
+    assert.equal(world.vovserver.ledger.jobs.length, 1);
+  });
+});
+
+describe('a query beside the body', () => {
+  const STOP = JSON.stringify({ action: 'stop' });
+  const policy = [
+    { name: 'nobody', groups: ['nobody'], fields: { env: { oneOf: ['BASE'] } } },
+    { name: 'tried', mode: 'observe', fields: { env: { oneOf: ['BASE'] } } },
+    { name: 'interns', groups: ['interns'], fields: { rundir: { under: ['/proj'] } }, denyKeys: ['wrapper'] },
+  ];
+  const config = { identity: { groups: { interns: ['bob'] } }, jobs: { policy } };
+
+  it('counts for those whom an enforced rule concerns, and for no kill by itself', async () => {
+    await using world = await createWorld({ config });
+    const codeOf = async (answer: Response) => (JSON.parse((await answer.text()) || '{}') as { code?: string }).code;
+    const ends = async (user: string) => {
+      const token = await world.token(user);
+      const submit = await world.call('POST', '/api/v3/jobs?format=json', { token, json: job() });
+      const made = (await (await world.call('POST', '/api/v3/jobs', { token, json: job() })).json()) as {
+        jobid: number;
+      };
+      const path = `/api/v3/jobs/${made.jobid}`;
+      const put = async (query: string) => codeOf(await world.call('PUT', `${path}${query}`, { token, body: STOP }));
+      const patch = await world.call('PATCH', `${path}?x`, { token, json: { priority: 'low' } });
+      return { submit: await codeOf(submit), patch: await codeOf(patch), put };
+    };
+    const puts = () => world.vovserver.ledger.requests.filter(({ method }) => method === 'PUT').length;
+    const alice = await ends('alice');
+    assert.deepEqual([alice.submit, alice.patch], [undefined, undefined]);
+    for (const query of ['?x=1', '?rundir=/etc']) assert.equal(await alice.put(query), undefined, query);
+    assert.equal(puts(), 2);
+    const bob = await ends('bob');
+    assert.deepEqual([bob.submit, bob.patch], ['GW_BAD_REQUEST', 'GW_BAD_REQUEST']);
+    for (const query of ['?rundir=/etc', '?x=1&%52un_dir=/etc', '?x=1;dir=/etc', '?wrapper']) {
+      assert.equal(await bob.put(query), 'GW_BAD_REQUEST', query);
+    }
+    assert.equal(puts(), 2);
+    for (const query of ['?x=1', '?']) assert.equal(await bob.put(query), undefined, query);
+    assert.equal(puts(), 4, 'what vovserver makes of them is its own affair');
+  });
+
+  it('is told where a rule only observes, with queue and whether it was a dry run', async () => {
+    await using world = await createWorld({ config });
+    const token = await world.token('alice');
+    const lines = () => world.log.filter((line) => line.includes('policy_observed')).map((line) => JSON.parse(line));
+    const post = (headers: Record<string, string>) =>
+      world.call('POST', '/api/v3/jobs?format=json', { token, json: job({ env: 'DOT' }), headers });
+    assert.equal((await post({ 'x-dry-run': 'true' })).status, 200);
+    assert.equal((await post({})).status, 200);
+    const said = lines().map((line) => [line['vovgw.queue'], line['vovgw.dry_run'], line['user.name']]);
+    assert.deepEqual(said, [...Array(2).fill(['test', true, 'alice']), ...Array(2).fill(['test', false, 'alice'])]);
+    const counted = (await metricsOf(world)).match(/^vovgw_policy_decisions_total{.*$/gm);
+    assert.deepEqual(counted, ['vovgw_policy_decisions_total{queue="test",rule="tried",decision="would_deny"} 1']);
   });
 });

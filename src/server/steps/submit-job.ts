@@ -51,7 +51,10 @@ export function createSubmitJob(
     const submission = submissionOf(scope, upstream.epoch(scope.account.queue));
     if (call === null || submission === null) return;
     const startedAt = now();
-    const answer = await submissions.submit(submission, createJobWay(carrier, broker, call, scope.account));
+    const { admit } = scope;
+    if (submission.key === null) admit?.();
+    const way = createJobWay(carrier, broker, call, scope.account);
+    const answer = await submissions.submit(submission, admit === undefined ? way : { ...way, admit });
     const bytesOut = answerWhole(scope.res, scope.head, answer);
     const seconds = (now() - startedAt) / 1000;
     scope.result = { status: answer.status, bytesOut, seconds, renewed: false, complete: true };
