@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { type Clock, messageOf } from '../kernel/index.ts';
 import { codeOf, UpstreamFailure } from './failure.ts';
@@ -16,9 +16,29 @@ export interface Destination {
   readonly clock: Clock;
 }
 
+/**
+ * A TCP connection, under TLS or not. While an answer is awaited it ends with a reset (RFC 9293, 3.10.5): an orderly end
+ * would still deliver what the kernel holds of a request that was given up, perhaps minutes later and after its repeat.
+ */
+export class Wire extends Socket {
+  awaitsAnswer = false;
+  #cause: Error | undefined;
+
+  override destroy(error?: Error): this {
+    // A reset is refused while an orderly end is under way.
+    if (!this.awaitsAnswer || this.destroyed || this.writableEnded) return super.destroy(this.#cause ?? error);
+    this.awaitsAnswer = false;
+    this.#cause = error;
+    // Comes back here.
+    return this.resetAndDestroy();
+  }
+}
+
 /** A connection that satisfies its policy; `seen` is null for plain HTTP. */
 export interface Opened {
+  /** The TLS connection, or the TCP connection itself. */
   readonly socket: Socket;
+  readonly wire: Wire;
   readonly seen: SeenCertificate | null;
 }
 
@@ -29,12 +49,13 @@ const GONE: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', '
 
 const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '');
 
-function startTls({ url, policy, context }: Destination): TLSSocket {
+/** Over a connection of our own, since a TLSSocket cannot reset the one that it makes. */
+function startTls({ url, policy, context }: Destination, wire: Wire): TLSSocket {
   const host = hostOf(url);
   const name = policy.serverName ?? (isIP(host) === 0 ? host : undefined);
   return connectTls({
+    socket: wire,
     host,
-    port: Number(url.port || 443),
     ALPNProtocols: ['http/1.1'],
     rejectUnauthorized: needsAuthority(policy),
     checkServerIdentity: (_host, peer) =>
@@ -57,36 +78,42 @@ function failureOf(error: unknown, reachedTls: boolean): UpstreamFailure {
  */
 export function openSocket(to: Destination, done: Done): () => void {
   const secure = to.policy.verify !== 'http';
-  const host = hostOf(to.url);
-  const socket = secure ? startTls(to) : connectTcp({ host, port: Number(to.url.port || 80) });
+  const wire = new Wire();
+  let socket: Socket = wire;
   let open = true;
   let reachedTls = false;
-  const end = (error: UpstreamFailure | null, seen: SeenCertificate | null): void => {
+  const end = (error: UpstreamFailure | null, opened: Opened | null): void => {
     if (!open) return;
     open = false;
     timer[Symbol.dispose]();
-    if (error === null) {
-      done(null, { socket, seen });
-      return;
-    }
-    socket.destroy();
-    done(error, null);
+    if (error !== null) socket.destroy();
+    done(error, opened);
   };
   const timer = to.clock.after(to.timeout, () => {
     const phase = reachedTls ? 'TLS handshake' : 'connection';
     end(new UpstreamFailure('connect', `no ${phase} within ${to.timeout} ms`), null);
   });
-  socket.setNoDelay(true).setKeepAlive(true, 60_000);
-  socket.on('error', (error) => end(failureOf(error, reachedTls), null));
-  socket.on('close', () => end(new UpstreamFailure('connect', 'closed before it was open'), null));
-  socket.on('connect', () => {
-    if (secure) reachedTls = true;
-    else end(null, null);
+  const watch = (one: Socket): void => {
+    one.on('error', (error) => end(failureOf(error, reachedTls), null));
+    one.on('close', () => end(new UpstreamFailure('connect', 'closed before it was open'), null));
+  };
+  watch(wire);
+  wire.setNoDelay(true).setKeepAlive(true, 60_000);
+  wire.on('connect', () => {
+    if (!secure) {
+      end(null, { socket: wire, wire, seen: null });
+      return;
+    }
+    reachedTls = true;
+    const tls = startTls(to, wire);
+    socket = tls;
+    watch(tls);
+    tls.on('secureConnect', () => {
+      const verdict = judge(to.policy, tls);
+      if (typeof verdict === 'string') end(new UpstreamFailure('tls', verdict), null);
+      else end(null, { socket: tls, wire, seen: verdict });
+    });
   });
-  socket.on('secureConnect', () => {
-    const verdict = judge(to.policy, socket as TLSSocket);
-    if (typeof verdict === 'string') end(new UpstreamFailure('tls', verdict), null);
-    else end(null, verdict);
-  });
+  wire.connect({ host: hostOf(to.url), port: Number(to.url.port || (secure ? 443 : 80)) });
   return () => end(new UpstreamFailure('aborted', 'given up'), null);
 }

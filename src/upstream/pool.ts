@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Client } from 'undici';
 import { type NotSent, UpstreamFailure } from './failure.ts';
+import type { Wire } from './open-socket.ts';
 import type { Opener } from './small-call.ts';
 
 /** One connection to vovserver. It belongs to one account for its whole life, so a stray byte can reach only that one. */
@@ -8,6 +9,8 @@ export interface Connection {
   readonly client: Client;
   readonly account: string;
   socket: Socket | null;
+  /** What is below TLS; the socket itself on plain HTTP. */
+  wire: Wire | null;
   /** Pin of the server's key on this socket; null before the handshake and on plain HTTP. */
   pin: string | null;
   /** Complete answers that came over this socket. */
@@ -35,7 +38,7 @@ export interface Pool {
   /** Calls `waiter.start`, now or when a connection is free. `fresh` opens a new one and drops the account's idle ones. */
   take(waiter: Waiter, fresh: boolean): void;
   forget(waiter: Waiter): void;
-  /** Gives a connection back; `reusable` only after one complete answer to one complete request. */
+  /** Gives a connection back; `reusable` only after one complete answer to one complete request, else it is reset. */
   release(connection: Connection, reusable: boolean): void;
   /** Cuts at once every connection that `refuses` names, with what runs on it. */
   cut(refuses: (connection: Connection) => boolean, error: UpstreamFailure): void;
@@ -101,6 +104,7 @@ class AccountPool implements Pool {
   }
 
   release(connection: Connection, reusable: boolean): void {
+    if (reusable && connection.wire !== null) connection.wire.awaitsAnswer = false;
     if (connection.state === 'gone') return;
     if (!reusable || this.#retired || connection.socket === null || connection.socket.destroyed) {
       this.#remove(connection, CLOSED);
@@ -145,6 +149,7 @@ class AccountPool implements Pool {
       }
       lane.idle.pop();
       last.state = 'busy';
+      if (last.wire !== null) last.wire.awaitsAnswer = true;
       return last;
     }
     const { perAccount, total } = this.#options;
@@ -176,17 +181,20 @@ class AccountPool implements Pool {
       open((error, opened) => {
         if (opened === null) return callback(error ?? CLOSED, null);
         connection.socket = opened.socket;
+        connection.wire = opened.wire;
+        opened.wire.awaitsAnswer = true;
         connection.pin = opened.seen?.pin ?? null;
         connection.served = 0;
         callback(null, opened.socket);
       });
     };
     const client = new Client(origin, { ...options, connect, pipelining: 1, allowH2: false });
-    const connection: Connection = { client, account, socket: null, pin: null, served: 0, state: 'busy' };
+    const connection: Connection = { client, account, socket: null, wire: null, pin: null, served: 0, state: 'busy' };
     client.on('connect', () => this.#count(1));
     client.on('disconnect', () => {
       this.#count(-1);
       connection.socket = null;
+      connection.wire = null;
       if (connection.state === 'idle') this.#remove(connection, CLOSED);
     });
     client.on('error' as 'drain', ignore);
