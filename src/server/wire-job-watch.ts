@@ -26,14 +26,16 @@ function createWatchWay(carrier: Carrier, broker: Broker): WatchWay {
   const correlation = createCorrelation();
   return (account) => ({
     async read(target) {
+      // A read of one job is asked when a list was too old, so no kept answer will do.
+      const one = target.startsWith('/api/v3/jobs/');
       const call = {
         queue: account.queue,
         account: account.name,
         method: 'GET',
         target,
-        route: 'query',
-        class: 'list',
-        rawHeaders: ['Accept', 'application/json'],
+        route: one ? 'jobs' : 'query',
+        class: one ? 'read' : 'list',
+        rawHeaders: ['Accept', 'application/json', ...(one ? ['Cache-Control', 'no-cache'] : [])],
         body: { kind: 'none' },
         requestId: correlation.requestId(undefined),
         traceparent: correlation.traceparent(undefined),
@@ -49,9 +51,10 @@ export function wireJobWatch(options: WireOptions, parts: JobWatchParts): JobWat
   const { kv, sealer, upstream, carrier, broker, origins, quotas, replicaId } = parts;
   const { decided, report, clock } = options;
   // A job that is gone counts no longer as live, whoever submitted it; what cannot be told now is found by the next recount.
-  const onForgotten = async (queue: string, jobId: string): Promise<void> => {
+  const onForgotten = async (queue: string, jobId: string, asOf: number): Promise<void> => {
     const origin = await origins.find(queue, jobId).catch(() => null);
-    if (origin !== null) quotas.finished(queue, origin.subject, jobId);
+    // A later one of this number is another job.
+    if (origin !== null && origin.submittedAt <= asOf) quotas.finished(queue, origin.subject, jobId);
   };
   return createJobWatch({
     kv,
@@ -61,7 +64,7 @@ export function wireJobWatch(options: WireOptions, parts: JobWatchParts): JobWat
     config: () => decided().config,
     wayFor: createWatchWay(carrier, broker),
     origins,
-    onForgotten: (queue, jobId) => void onForgotten(queue, jobId),
+    onForgotten: (queue, jobId, asOf) => void onForgotten(queue, jobId, asOf),
     epoch: (queue) => upstream.epoch(queue),
     clock,
     report,

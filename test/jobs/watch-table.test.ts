@@ -41,17 +41,26 @@ describe('the table of jobs', () => {
           ids.push(...changes.map(({ id }) => id));
           if (!heard) continue;
           const message = decodeMessage(
-            encodeMessage({ kind: 'beat', beat: { fence: 1, at, after: before, head: holder.head, changes } }),
+            encodeMessage({
+              kind: 'beat',
+              beat: { fence: 1, at, after: before, head: holder.head, changes, unseen: [...holder.unseen] },
+            }),
           );
           assert.ok(message?.kind === 'beat');
           const first = !other.loaded;
-          const followed = !first && other.follow(before, message.beat.changes ?? [], at * 1000);
+          const followed = !first && other.follow(before, message.beat.changes ?? [], at * 1000, message.beat.unseen);
           const state = decodeTable(encodeTable(holder.state()));
           assert.ok(state !== null);
           const news = followed ? changes : other.adopt(state);
           for (const { job } of news) told.set(job.jobId, job.state);
           if (first) for (const { jobId } of state.jobs) began.add(jobId);
           assert.equal(other.head, holder.head);
+          assert.deepEqual([...other.unseen].sort(), [...holder.unseen].sort());
+          for (const { jobId } of holder.state().jobs) {
+            const [mine, theirs] = [holder.get(jobId), other.get(jobId)];
+            assert.ok(mine !== undefined && theirs !== undefined);
+            assert.ok(other.seenAt(theirs) <= holder.seenAt(mine), 'never fresher than it is');
+          }
         }
         assert.equal(new Set(ids).size, ids.length, 'every change has a name of its own');
         const last = decodeTable(encodeTable(holder.state()));

@@ -1,4 +1,4 @@
-import type { Answer, JobWatch, WatchedJob } from '../../src/jobs/index.ts';
+import type { Answer, JobWatch, Origin, WatchedJob } from '../../src/jobs/index.ts';
 import { createJobWatch } from '../../src/jobs/index.ts';
 import { type Account, type Clock, GatewayError } from '../../src/kernel/index.ts';
 import {
@@ -27,6 +27,10 @@ export interface Farm {
   /** Calls under way, and the most there ever were for one account. */
   most: number;
   mood: 'ok' | 'away' | 'plain' | 'nonsense';
+  /** Reads of single jobs get an answer that tells nothing. */
+  deaf: boolean;
+  /** Jobs that lists do not show, since they come from an older copy; null: lists are not old. */
+  hidden: ((id: number) => boolean) | null;
   put(id: number, status: string, user?: string): void;
   read(account: string, target: string): Promise<Answer>;
 }
@@ -34,6 +38,11 @@ export interface Farm {
 const json = (value: unknown): Answer => ({ status: 200, headers: [], body: Buffer.from(JSON.stringify(value)) });
 
 const isOver = (status: string): boolean => status === 'Done' || status === 'Failed';
+
+const cellsOf = ({ id, user, status, ended }: FarmJob): Readonly<Record<string, string | number>> => {
+  const cells = { idint: id, user, statusnc: status, host: 'farm1', durationpp: '1s' };
+  return { ...cells, exit: status === 'Failed' ? 1 : 0, ended };
+};
 
 /** Reads exactly what the gateway may write; anything else is a fault of the gateway. */
 function chosen(jobs: Iterable<FarmJob>, where: string): FarmJob[] {
@@ -52,11 +61,17 @@ function chosen(jobs: Iterable<FarmJob>, where: string): FarmJob[] {
 
 export function createFarm(clock: Clock): Farm {
   const busy = new Map<string, number>();
+  const listed = (query: URLSearchParams): FarmJob[] => {
+    const jobs = chosen(farm.jobs.values(), query.get('where') ?? '').filter(({ id }) => farm.hidden?.(id) !== true);
+    return jobs.sort((a, b) => a.id - b.id).slice(0, Number(query.get('limit')));
+  };
   const farm: Farm = {
     jobs: new Map(),
     reads: [],
     most: 0,
     mood: 'ok',
+    deaf: false,
+    hidden: null,
     put(id, status, user = 'alice') {
       const ended = isOver(status) ? Math.floor(clock.now() / 1000) : 0;
       farm.jobs.set(id, { id, user, status, ended });
@@ -70,21 +85,17 @@ export function createFarm(clock: Clock): Farm {
       busy.set(account, (busy.get(account) ?? 1) - 1);
       if (farm.mood === 'away') throw new GatewayError('GW_UPSTREAM_DOWN', 'away', { retryAfter: 1 });
       if (farm.mood === 'nonsense') return { ...json({}), body: Buffer.from('<html>') };
-      const query = new URL(target, 'http://vov').searchParams;
-      const fields = (query.get('select') ?? '').split(',');
+      const { pathname, searchParams: query } = new URL(target, 'http://vov');
+      const one = /^\/api\/v3\/jobs\/(\d+)$/.exec(pathname)?.[1];
+      const fields = (query.get('select') ?? 'idint,user,statusnc,host').split(',');
       if (farm.mood === 'plain' && fields.includes('ended'))
         return json({ errmsg: 'no such field ended', columns: [] });
-      const rows = chosen(farm.jobs.values(), query.get('where') ?? '').map(({ id, user, status, ended }) => {
-        const cells: Record<string, string | number> = {
-          idint: id,
-          user,
-          statusnc: status,
-          host: 'farm1',
-          durationpp: '1s',
-        };
-        return fields.map((field) => ({ ...cells, exit: status === 'Failed' ? 1 : 0, ended })[field]);
-      });
-      return json({ errmsg: '', columns: fields.map((field, col) => ({ col, field: field.toUpperCase() })), rows });
+      const columns = fields.map((field, col) => ({ col, field: field.toUpperCase() }));
+      const found = one === undefined ? listed(query) : [farm.jobs.get(Number(one))].filter((job) => job !== undefined);
+      if (one !== undefined && farm.deaf) return { status: 500, headers: [], body: Buffer.from('oops') };
+      if (one !== undefined && found.length === 0) return { status: 404, headers: [], body: Buffer.from('') };
+      const rows = found.map((job) => fields.map((field) => cellsOf(job)[field]));
+      return json({ errmsg: '', columns, rows });
     },
   };
   return farm;
@@ -139,6 +150,8 @@ export interface WatchReplica {
   readonly kv: SwitchedStore;
   readonly saw: string[];
   readonly forgotten: string[];
+  /** When it is sure that there was no such job, for each that was forgotten. */
+  readonly sure: number[];
   follow(after?: string | null, account?: Account): Promise<Told>;
 }
 
@@ -148,11 +161,20 @@ export function createWatchWorld(interval = 1000) {
   const kv = createMemoryKeyValue({ clock });
   const farm = createFarm(clock);
   const submitters = new Map<string, string>();
+  /** What the record of a job says besides who submitted it. */
+  const records = new Map<string, Pick<Origin, 'submittedAt' | 'lastSeen'>>();
+  /** A job that was submitted through the gateway at this moment. */
+  const submit = (id: number, status: string, user = 'alice', subject = `local:${user}`): void => {
+    farm.put(id, status, user);
+    submitters.set(String(id), subject);
+    records.set(String(id), { submittedAt: clock.now(), lastSeen: null });
+  };
   const limits = { waitsPerIdentity: 3, streamsPerIdentity: 3, total: 1000, maxWait: 60_000, interval };
   const join = (name: string): WatchReplica => {
     const own = createCuttable(kv);
     const saw: string[] = [];
     const forgotten: string[] = [];
+    const sure: number[] = [];
     const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
     const watch = createJobWatch({
       kv: own,
@@ -167,16 +189,20 @@ export function createWatchWorld(interval = 1000) {
           if (subject === undefined) return null;
           const who = { subject, user: subject, account: farm.jobs.get(Number(jobId))?.user ?? 'alice' };
           const how = { tokenId: 't', tokenLabel: 'l', address: '192.0.2.1', requestId: 'r', key: null };
-          return { queue, epoch: 'e', jobId, ...who, ...how, submittedAt: 0, lastSeen: { status: 'Done', at: 5 } };
+          const when = { submittedAt: 0, lastSeen: { status: 'Done', at: 5 } };
+          return { queue, epoch: 'e', jobId, ...who, ...how, ...when, ...records.get(jobId) };
         },
         saw: (_queue, jobId, status) => void saw.push(`${jobId} ${status}`),
       },
-      onForgotten: (_queue, jobId) => void forgotten.push(jobId),
+      onForgotten(_queue, jobId, asOf) {
+        forgotten.push(jobId);
+        sure.push(asOf);
+      },
       clock,
       report: { log, jobWatchers: () => undefined, jobWatchCall: () => undefined },
     });
     return {
-      ...{ watch, kv: own, saw, forgotten },
+      ...{ watch, kv: own, saw, forgotten, sure },
       async follow(after = null, account = ALICE) {
         const told: Told = { begun: [], jobs: [], ids: [], ended: false, last: '', stop: () => undefined };
         const following = watch.follow(
@@ -206,5 +232,5 @@ export function createWatchWorld(interval = 1000) {
       },
     };
   };
-  return { clock, farm, kv, limits, submitters, join };
+  return { clock, farm, kv, limits, submitters, records, submit, join };
 }

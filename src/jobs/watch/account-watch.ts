@@ -20,6 +20,11 @@ export interface NewsListener {
   news(changes: readonly JobChange[], head: string): void;
 }
 
+/** What a look at one job found. */
+export type Found =
+  | { readonly job: WatchedJob; readonly shown: true }
+  | { readonly job: WatchedJob | null; readonly shown: false };
+
 /** Whether an identity may see every job of a queue. */
 export const seesAll = ({ roles }: Identity): boolean => roles.some((role) => role !== 'user');
 
@@ -96,15 +101,33 @@ export class AccountWatch {
     const { table } = this.#watcher ?? {};
     const job = table?.get(jobId);
     if (table === undefined || job === undefined || job.state === 'forgotten') return job;
-    // What has not ended was seen with the last look.
-    const seenAt = isFinal(job.state) ? job.seenAt : Math.max(job.seenAt, table.at);
+    const seenAt = table.seenAt(job);
     const single = this.#options.lookups.recall(jobId);
     return single !== undefined && single.seenAt > seenAt ? single : { ...job, seenAt };
   }
 
-  /** Null when vovserver knows no such job. Throws GatewayError. */
-  async find(jobId: string, maxAge: number): Promise<WatchedJob | null> {
-    return this.inTable(jobId) ?? (await this.#options.lookups.find(jobId, maxAge));
+  /** Whether the table tells what the job is doing: the last look showed it, or it has ended. */
+  isShown(jobId: string): boolean {
+    const { table } = this.#watcher ?? {};
+    const job = table?.get(jobId);
+    return table !== undefined && job !== undefined && (isFinal(job.state) || table.seenAt(job) >= table.at);
+  }
+
+  /**
+   * The job as it is, at most `maxAge` milliseconds old where the table does not show it; null when vovserver shows no such
+   * job. `shown` is false for what it showed before, and does no more. Throws GatewayError.
+   */
+  async find(jobId: string, maxAge: number): Promise<Found> {
+    const before = this.inTable(jobId);
+    if (before !== undefined && this.isShown(jobId)) return { job: before, shown: true };
+    const job = await this.#options.lookups.find(jobId, maxAge);
+    if (job !== null) return { job, shown: true };
+    return { job: before ?? null, shown: false };
+  }
+
+  /** The job as it is by a read of itself; null when vovserver knows no such job. Throws GatewayError. */
+  confirm(jobId: string): Promise<WatchedJob | null> {
+    return this.#options.lookups.confirm(jobId);
   }
 
   /** Whether a job that vovserver shows is one of the identity's own. Throws GW_STORE_UNAVAILABLE on a shared account. */

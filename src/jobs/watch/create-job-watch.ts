@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../../config/index.ts';
-import { type Account, type Clock, GatewayError, type Identity, type Secret } from '../../kernel/index.ts';
+import { type Account, type Clock, GatewayError, type Secret } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
 import type { KeyValue, Leases, Sealer } from '../../platform/index.ts';
 import { normalJobId } from '../job-id.ts';
 import { createKeyedHash } from '../keyed-hash.ts';
 import type { Origins } from '../ports.ts';
-import { AccountWatch, seesAll } from './account-watch.ts';
-import { isFinal, stateOf } from './job-state.ts';
+import { AccountWatch } from './account-watch.ts';
+import { createCurrent, LOOKUP_GAP, unknownJob } from './current.ts';
 import { createLookups, type Dialect } from './lookups.ts';
 import { createPlaces } from './places.ts';
-import type { JobAsk, JobWatch, NewsAsk, NewsReader, WatchedJob, WatchWay } from './ports.ts';
+import type { JobWatch, NewsAsk, NewsReader, WatchedJob, WatchWay } from './ports.ts';
 import { createReading } from './reading.ts';
 import { createSerial } from './serial.ts';
 import { createSubmitters } from './submitters.ts';
@@ -27,8 +27,11 @@ export interface JobWatchOptions {
   readonly config: () => Pick<Config, 'jobs'>;
   readonly wayFor: WatchWay;
   readonly origins: Pick<Origins, 'find' | 'saw'>;
-  /** Told when vovserver has forgotten a job that had not been seen to end: `origins.saw` tells of all others. */
-  readonly onForgotten?: (queue: string, jobId: string) => void;
+  /**
+   * Told when vovserver has forgotten a job that had not been seen to end: `origins.saw` tells of all others. There was none
+   * of this number at `asOf`, milliseconds since the epoch.
+   */
+  readonly onForgotten?: (queue: string, jobId: string, asOf: number) => void;
   /** Names the server of a queue, which numbers its jobs; without it there is one. */
   readonly epoch?: (queue: string) => string;
   readonly clock: Clock;
@@ -38,10 +41,6 @@ export interface JobWatchOptions {
 
 /** Accounts that are remembered although nobody waits for them. */
 const IDLE_ACCOUNTS = 500;
-/** Milliseconds between two look-ups of single jobs of one account, at most the interval. */
-const LOOKUP_GAP = 1000;
-
-const unknownJob = (): GatewayError => new GatewayError('GW_NOT_FOUND', 'There is no job of yours with this id.');
 
 function createDrain(): Drain & { start(): void } {
   const listeners = new Set<() => void>();
@@ -78,10 +77,7 @@ function createAccountWatches(options: JobWatchOptions) {
   const create = (account: Account): AccountWatch => {
     const { queue, name } = account;
     const id = hash('watch', [queue, name]);
-    const onSeen = (job: WatchedJob): void => {
-      if (job.state === 'forgotten') onForgotten?.(queue, job.jobId);
-      else origins.saw(queue, job.jobId, job.status);
-    };
+    const onSeen = (job: WatchedJob): void => origins.saw(queue, job.jobId, job.status);
     const common = { way: wayFor(account), serial: createSerial(), dialect: dialectOf(queue), clock, onSeen };
     const lookups = createLookups({
       ...common,
@@ -98,6 +94,8 @@ function createAccountWatches(options: JobWatchOptions) {
         lease: `job-watch-${id}`,
         nonce: () => random(4).toString('hex'),
         interval,
+        readAge: () => config().jobs.settle.readAge,
+        onForgotten: (jobId, asOf) => onForgotten?.(queue, jobId, asOf),
         onCall: (ok) => report.jobWatchCall(queue, 'all', ok),
         onNews,
       });
@@ -132,29 +130,7 @@ export function createJobWatch(options: JobWatchOptions): JobWatch {
     (queue, kind, count) => report.jobWatchers(queue, kind, count),
   );
 
-  /** What the gateway last saw of a job that vovserver has forgotten. Throws GW_NOT_FOUND. */
-  const remembered = async (account: Account, identity: Identity, jobId: string): Promise<WatchedJob> => {
-    const origin = await origins.find(account.queue, jobId);
-    if (origin === null || (origin.subject !== identity.subject && !seesAll(identity))) throw unknownJob();
-    const status = origin.lastSeen?.status ?? '';
-    const last = stateOf(status);
-    const state = isFinal(last) ? last : 'forgotten';
-    const nothing = { host: null, exit: null, duration: null, ended: 0 };
-    return {
-      jobId,
-      user: origin.account,
-      status,
-      state,
-      ...nothing,
-      seenAt: origin.lastSeen?.at ?? origin.submittedAt,
-    };
-  };
-  const current = async (watch: AccountWatch, { account, identity, jobId }: JobAsk): Promise<WatchedJob> => {
-    const job = await watch.find(jobId, Math.min(LOOKUP_GAP, interval()));
-    if (job === null || job.state === 'forgotten') return await remembered(account, identity, jobId);
-    if (!seesAll(identity) && !(await watch.isOwn(job, identity))) throw unknownJob();
-    return job;
-  };
+  const current = createCurrent({ origins, clock, interval, readAge: () => config().jobs.settle.readAge });
 
   return {
     async look(ask) {
@@ -168,7 +144,13 @@ export function createJobWatch(options: JobWatchOptions): JobWatch {
       await watch.watcher?.ready;
       await watch.expect(jobId, ask.waitMs);
       const first = await current(watch, normal);
-      return await waitForJob(normal, first, { watch, clock, drain, interval });
+      return await waitForJob(normal, first, {
+        watch,
+        clock,
+        drain,
+        interval,
+        again: (last) => current(watch, normal, last),
+      });
     },
     async follow(ask: NewsAsk, reader: NewsReader) {
       if (drain.draining) throw new GatewayError('GW_DRAINING', 'This replica is shutting down.', { retryAfter: 1 });

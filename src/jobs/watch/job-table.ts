@@ -24,6 +24,10 @@ export interface TableState {
   readonly since: number;
   readonly jobs: readonly WatchedJob[];
   readonly log: readonly LoggedChange[];
+  /** When the jobs that had not ended were seen last, but for those in `unseen`. */
+  readonly sightAt: number;
+  /** Jobs that had not ended and that the last look did not show: their own `seenAt` holds. */
+  readonly unseen: readonly string[];
 }
 
 /** What one look at vovserver found. */
@@ -46,6 +50,8 @@ export class JobTable {
   #head = '';
   #at = 0;
   #since = 0;
+  #sightAt = 0;
+  #unseen = new Set<string>();
 
   /** False until the first look. */
   get loaded(): boolean {
@@ -69,6 +75,16 @@ export class JobTable {
     return this.#jobs.get(jobId);
   }
 
+  /** When a job of this table was seen last, milliseconds since the epoch. */
+  seenAt({ jobId, state, seenAt }: WatchedJob): number {
+    return isFinal(state) || this.#unseen.has(jobId) ? seenAt : Math.max(seenAt, this.#sightAt);
+  }
+
+  /** Jobs that the last look should have shown and did not. */
+  get unseen(): ReadonlySet<string> {
+    return this.#unseen;
+  }
+
   /** Seconds on vovserver's clock from which on ended jobs are of interest. */
   since(now: number): number {
     return this.loaded ? this.#since : Math.floor(now / 1000) - BEFORE;
@@ -76,10 +92,7 @@ export class JobTable {
 
   /** Jobs that had not ended and are not among these. */
   missing(jobs: readonly WatchedJob[]): string[] {
-    const seen = new Set(jobs.map(({ jobId }) => jobId));
-    return [...this.#jobs.values()]
-      .filter(({ jobId, state }) => !isFinal(state) && !seen.has(jobId))
-      .map(({ jobId }) => jobId);
+    return this.#missing(jobs).map(({ jobId }) => jobId);
   }
 
   /** Takes in what was seen; gives what changed, each change named by `term` and a number. Nothing has changed at the first look. */
@@ -95,6 +108,9 @@ export class JobTable {
     const since = this.since(look.at);
     this.#since = Math.max(since, ...lastEnds(look.jobs).map((ended) => ended - OVERLAP));
     this.#at = look.at;
+    const gone = new Set(look.forgotten);
+    this.#lose(this.#missing(look.jobs).filter(({ jobId }) => !gone.has(jobId)));
+    this.#sightAt = look.at;
     if (first) {
       for (const job of look.jobs) this.#jobs.set(job.jobId, job);
       this.#head = `${term}-0`;
@@ -108,9 +124,16 @@ export class JobTable {
     return changes;
   }
 
-  /** Takes in changes that another replica saw after `after`. False when they do not follow upon what is known here. */
-  follow(after: string, changes: readonly LoggedChange[], at: number): boolean {
+  /**
+   * Takes in changes that another replica saw after `after`, and which jobs it did not see (null: too many to tell). False when they do not
+   * follow upon what is known here.
+   */
+  follow(after: string, changes: readonly LoggedChange[], at: number, unseen: readonly string[] | null = []): boolean {
     if (after !== this.#head) return false;
+    if (unseen !== null) {
+      this.#lose(unseen.flatMap((jobId) => this.#jobs.get(jobId) ?? []));
+      this.#sightAt = Math.max(this.#sightAt, at);
+    }
     this.#append(changes);
     this.#at = Math.max(this.#at, at);
     this.#dropEnded(new Set());
@@ -129,6 +152,8 @@ export class JobTable {
     this.#head = state.head;
     this.#at = state.at;
     this.#since = state.since;
+    this.#sightAt = state.sightAt;
+    this.#unseen = new Set(state.unseen);
     return changes;
   }
 
@@ -145,7 +170,21 @@ export class JobTable {
   }
 
   state(): TableState {
-    return { head: this.#head, at: this.#at, since: this.#since, jobs: [...this.#jobs.values()], log: [...this.#log] };
+    return {
+      ...{ head: this.#head, at: this.#at, since: this.#since, sightAt: this.#sightAt },
+      ...{ jobs: [...this.#jobs.values()], log: [...this.#log], unseen: [...this.#unseen] },
+    };
+  }
+
+  #missing(jobs: readonly WatchedJob[]): WatchedJob[] {
+    const seen = new Set(jobs.map(({ jobId }) => jobId));
+    return [...this.#jobs.values()].filter(({ jobId, state }) => !isFinal(state) && !seen.has(jobId));
+  }
+
+  /** From now on these alone are unseen; when each was seen last stays. */
+  #lose(jobs: readonly WatchedJob[]): void {
+    for (const job of jobs) this.#jobs.set(job.jobId, { ...job, seenAt: this.seenAt(job) });
+    this.#unseen = new Set(jobs.map(({ jobId }) => jobId));
   }
 
   #placeIn(state: TableState): number {
@@ -163,7 +202,10 @@ export class JobTable {
   }
 
   #append(changes: readonly LoggedChange[]): void {
-    for (const { job } of changes) this.#jobs.set(job.jobId, job);
+    for (const { job } of changes) {
+      this.#jobs.set(job.jobId, job);
+      this.#unseen.delete(job.jobId);
+    }
     this.#log.push(...changes.slice(-LOG));
     if (this.#log.length > LOG) this.#log.splice(0, this.#log.length - LOG);
     this.#head = changes.at(-1)?.id ?? this.#head;

@@ -2,7 +2,7 @@ import { type Clock, GatewayError, messageOf } from '../../kernel/index.ts';
 import type { SubmissionWay } from '../ports.ts';
 import type { WatchedJob } from './ports.ts';
 import type { Serial } from './serial.ts';
-import { type FieldSet, idsQuery, isMisunderstood, MOST_IDS, readJobs } from './watch-query.ts';
+import { type FieldSet, idsQuery, isMisunderstood, jobTarget, MOST_IDS, readJob, readJobs } from './watch-query.ts';
 
 /** Jobs that may wait to be looked up, and that are remembered. */
 const MOST_PENDING = 5000;
@@ -33,6 +33,11 @@ export interface Lookups {
   recall(jobId: string): WatchedJob | undefined;
   /** Looks many up at once. Throws GatewayError. */
   findAll(ids: readonly string[]): Promise<ReadonlyMap<string, WatchedJob>>;
+  /**
+   * Reads one job itself: a list may come from an old copy, this does not. Null when vovserver knows no such job. Throws
+   * GatewayError, also when vovserver does not tell.
+   */
+  confirm(jobId: string): Promise<WatchedJob | null>;
 }
 
 interface Asked {
@@ -51,6 +56,14 @@ const newAsked = (): Asked => {
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 };
+
+const unreadable = (error: unknown): GatewayError =>
+  error instanceof GatewayError
+    ? error
+    : new GatewayError('GW_UPSTREAM_INVALID', 'The answer of vovserver cannot be read.', {
+        internal: messageOf(error),
+        cause: error,
+      });
 
 /** Asks for jobs by their ids, with plainer fields when vovserver does not understand. Throws GatewayError. */
 export async function askJobs(
@@ -74,11 +87,23 @@ export async function askJobs(
     }
   } catch (error) {
     onCall(false);
-    if (error instanceof GatewayError) throw error;
-    throw new GatewayError('GW_UPSTREAM_INVALID', 'The answer of vovserver cannot be read.', {
-      internal: messageOf(error),
-      cause: error,
-    });
+    throw unreadable(error);
+  }
+}
+
+async function askJob({ way, clock, onCall }: LookupsOptions, jobId: string): Promise<WatchedJob | null> {
+  try {
+    const answer = await way.read(jobTarget(jobId));
+    const job = readJob(answer, jobId, clock.now());
+    if (job !== undefined) {
+      onCall(true);
+      return job;
+    }
+    const detail = 'vovserver does not tell what the job is doing.';
+    throw new GatewayError('GW_UPSTREAM_INVALID', detail, { internal: `status ${answer.status} to a read of a job` });
+  } catch (error) {
+    onCall(false);
+    throw unreadable(error);
   }
 }
 
@@ -130,8 +155,23 @@ export function createLookups(options: LookupsOptions): Lookups {
     clock.after(Math.max(0, lastAt + gap() - clock.now()), () => void flush());
   };
 
+  const confirming = new Map<string, Promise<WatchedJob | null>>();
+  const confirm = (jobId: string): Promise<WatchedJob | null> => {
+    const running = confirming.get(jobId);
+    if (running !== undefined) return running;
+    const next = serial(() => askJob(options, jobId))
+      .then((job) => {
+        remember(jobId, job);
+        return job;
+      })
+      .finally(() => confirming.delete(jobId));
+    confirming.set(jobId, next);
+    return next;
+  };
+
   return {
     findAll,
+    confirm,
     recall: (jobId) => known.get(jobId)?.job ?? undefined,
     async find(jobId, maxAge) {
       const one = known.get(jobId);

@@ -22,22 +22,25 @@ const changeText = ({ id, job }: LoggedChange): ChangeText => [id, ...jobText(jo
 const changeOf = ([id, ...job]: ChangeText): LoggedChange => ({ id, job: jobOf(job) });
 
 /** A table as text; short, since it is written with every change. */
-export function encodeTable({ head, at, since, jobs, log }: TableState): string {
-  return JSON.stringify([VERSION, head, at, since, jobs.map(jobText), log.map(changeText)]);
+export function encodeTable({ head, at, since, jobs, log, sightAt, unseen }: TableState): string {
+  return JSON.stringify([VERSION, head, at, since, jobs.map(jobText), log.map(changeText), sightAt, unseen]);
 }
 
 /** Null for what this version did not write; the seal vouches for the rest. */
 export function decodeTable(text: string): TableState | null {
-  const [version, head, at, since, jobs, log] = JSON.parse(text) as [
+  // A replica before an update wrote neither of the last two: it took all jobs for seen.
+  const [version, head, at, since, jobs, log, sightAt = at, unseen = []] = JSON.parse(text) as [
     number,
     string,
     number,
     number,
     JobText[],
     ChangeText[],
+    number?,
+    string[]?,
   ];
   if (version !== VERSION) return null;
-  return { head, at, since, jobs: jobs.map(jobOf), log: log.map(changeOf) };
+  return { head, at, since, jobs: jobs.map(jobOf), log: log.map(changeOf), sightAt, unseen };
 }
 
 /** What the replica that watches tells the others after each look. */
@@ -50,6 +53,8 @@ export interface Beat {
   readonly head: string;
   /** Null: more than a message should hold; they are in the store. */
   readonly changes: readonly LoggedChange[] | null;
+  /** Jobs that the look did not show although they had not ended; null: more than a message should hold. */
+  readonly unseen: readonly string[] | null;
 }
 
 /** A message between replicas: a beat, the wish to hear one, or the end of a watch. */
@@ -60,13 +65,13 @@ export type WatchMessage =
 
 export function encodeMessage(message: WatchMessage): string {
   if (message.kind !== 'beat') return JSON.stringify([VERSION, message.kind]);
-  const { fence, at, after, head, changes } = message.beat;
-  return JSON.stringify([VERSION, 'beat', fence, at, after, head, changes?.map(changeText) ?? null]);
+  const { fence, at, after, head, changes, unseen } = message.beat;
+  return JSON.stringify([VERSION, 'beat', fence, at, after, head, changes?.map(changeText) ?? null, unseen]);
 }
 
 /** Null for what this version did not write. */
 export function decodeMessage(text: string): WatchMessage | null {
-  const [version, kind, fence, at, after, head, changes] = JSON.parse(text) as [
+  const [version, kind, fence, at, after, head, changes, unseen = []] = JSON.parse(text) as [
     number,
     WatchMessage['kind'],
     number,
@@ -74,8 +79,9 @@ export function decodeMessage(text: string): WatchMessage | null {
     string,
     string,
     ChangeText[] | null,
+    (string[] | null)?,
   ];
   if (version !== VERSION) return null;
   if (kind !== 'beat') return { kind };
-  return { kind, beat: { fence, at, after, head, changes: changes?.map(changeOf) ?? null } };
+  return { kind, beat: { fence, at, after, head, changes: changes?.map(changeOf) ?? null, unseen } };
 }

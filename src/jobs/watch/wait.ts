@@ -15,6 +15,8 @@ interface WaitParts {
   readonly drain: Drain;
   /** Milliseconds between two looks at a job that the watcher does not show. */
   readonly interval: () => number;
+  /** The job as it is now; `last`: as it was seen here. */
+  readonly again: (last: WatchedJob) => Promise<WatchedJob>;
 }
 
 const nothing: Disposable = { [Symbol.dispose]: () => undefined };
@@ -28,21 +30,22 @@ function onLeaving(leaving: Leaving | undefined, left: () => void): Disposable {
 
 /** Waits until the job is as wanted, or the time is over, or the asker left, or the gateway shuts down. */
 export async function waitForJob(ask: JobAsk, first: WatchedJob, parts: WaitParts): Promise<JobAnswer> {
-  const { watch, clock, drain, interval } = parts;
+  const { watch, clock, drain, interval, again } = parts;
   const { jobId, waitMs, isWanted, leaving } = ask;
   if (waitMs <= 0 || isWanted(first, first)) return { job: first, end: 'at_once' };
   if (drain.draining) return { job: first, end: 'draining' };
   if (leaving?.aborted === true) return { job: first, end: 'left' };
   let job = first;
   const ended = Promise.withResolvers<WaitEnd>();
-  const look = (seen: WatchedJob | null | undefined): void => {
-    if (seen === null || seen === undefined) return;
+  const look = (seen: WatchedJob | undefined): void => {
+    // An old list must not undo what a newer look has shown.
+    if (seen === undefined || seen.seenAt < job.seenAt) return;
     job = seen;
     if (isWanted(job, first)) ended.resolve('wanted');
   };
   // Jobs of others, and those that the watcher has not met yet, are looked at one by one.
   const lookAside = async (): Promise<void> => {
-    if (watch.inTable(jobId) === undefined) look(await watch.find(jobId, interval() / 2).catch(() => null));
+    if (!watch.isShown(jobId)) look(await again(job).catch(() => undefined));
   };
   using _news = watch.listen({ news: () => look(watch.inTable(jobId)) });
   using _time = clock.after(waitMs, () => ended.resolve('time'));

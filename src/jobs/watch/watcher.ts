@@ -13,6 +13,9 @@ import { liveQuery, MOST_JOBS } from './watch-query.ts';
 const MOST_TOLD = 500;
 /** Milliseconds: the table in the store must not end while it is used. */
 const SAVE_EVERY = 120_000;
+/** Jobs that are not in the list and are looked up in one look, and those read one by one. */
+const MOST_MISSED = 2000;
+const MOST_CONFIRMED = 10;
 /** Times the interval: longest pause after failures. */
 const MOST_BACKED_OFF = 12;
 
@@ -35,9 +38,16 @@ export interface WatcherOptions {
   readonly onCall: (ok: boolean) => void;
   /** Told when vovserver was looked at from here, of what changed. */
   readonly onSeen: (job: WatchedJob) => void;
+  /** The same for a job that vovserver knows no more: there was none of this number at `asOf`. */
+  readonly onForgotten: (jobId: string, asOf: number) => void;
+  /** Milliseconds that a list of vovserver may be old. */
+  readonly readAge: () => number;
   /** Told after each look, wherever it was made. */
   readonly onNews: (changes: readonly JobChange[], head: string) => void;
 }
+
+/** Jobs that are gone, each with the time at which that is sure, milliseconds since the epoch. */
+type Gone = ReadonlyMap<string, number>;
 
 /** What cannot be released ends by its time to live. */
 async function release(lease: HeldLease | null): Promise<void> {
@@ -126,7 +136,7 @@ export class Watcher implements AsyncDisposable {
     return this.#lease !== null && !this.#lease.lost.aborted;
   }
 
-  async #follow({ fence, at, after, head, changes }: Beat): Promise<void> {
+  async #follow({ fence, at, after, head, changes, unseen }: Beat): Promise<void> {
     if (fence < this.#fence || (this.#holds() && fence <= (this.#lease?.fence ?? 0))) return;
     await release(this.#lease);
     this.#lease = null;
@@ -134,7 +144,7 @@ export class Watcher implements AsyncDisposable {
     this.#heardAt = this.#options.clock.now();
     this.#schedule(this.#patience());
     const { table } = this;
-    if (changes !== null && table.loaded && table.follow(after, changes, at)) this.#tell(changes);
+    if (changes !== null && table.loaded && table.follow(after, changes, at, unseen)) this.#tell(changes);
     else if (head !== table.head) await this.#reload(head);
   }
 
@@ -199,13 +209,17 @@ export class Watcher implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const { clock, onSeen } = this.#options;
+    const { clock, onSeen, onForgotten } = this.#options;
     try {
-      const { jobs, forgotten } = await this.#ask();
+      const { jobs, gone } = await this.#ask();
       const before = this.table.head;
-      const changes = this.table.take({ at: clock.now(), jobs, forgotten }, this.#term);
+      const changes = this.table.take({ at: clock.now(), jobs, forgotten: [...gone.keys()] }, this.#term);
       this.#failures = 0;
-      for (const { job } of changes) onSeen(job);
+      for (const { job } of changes) {
+        const asOf = job.state === 'forgotten' ? gone.get(job.jobId) : undefined;
+        if (asOf === undefined) onSeen(job);
+        else onForgotten(job.jobId, asOf);
+      }
       await this.#hand(before, changes);
       this.#tell(changes);
     } catch (error) {
@@ -219,23 +233,52 @@ export class Watcher implements AsyncDisposable {
   }
 
   /** What vovserver shows, and which jobs it has forgotten. Throws GatewayError. */
-  async #ask(): Promise<{ jobs: WatchedJob[]; forgotten: string[] }> {
+  async #ask(): Promise<{ jobs: WatchedJob[]; gone: Gone }> {
     const { account, serial, lookups, clock } = this.#options;
-    const since = this.table.since(clock.now());
-    const asked = await serial(() =>
+    const asked = clock.now();
+    const since = this.table.since(asked);
+    const shown = await serial(() =>
       askJobs(this.#options, (fields) => {
         const target = liveQuery(account, fields, since);
         if (target === null) throw new GatewayError('GW_NO_ACCOUNT', `Jobs of ${account} cannot be asked for.`);
         return target;
       }),
     );
-    const jobs = asked.filter(({ user }) => user === account);
-    const missing = this.table.missing(jobs);
+    const jobs = shown.filter(({ user }) => user === account);
     // A cut list says nothing of what is not in it.
-    if (missing.length === 0 || asked.length >= MOST_JOBS) return { jobs, forgotten: [] };
+    const missing = shown.length >= MOST_JOBS ? [] : this.table.missing(jobs).slice(0, MOST_MISSED);
+    if (missing.length === 0) return { jobs, gone: new Map() };
     const found = await lookups.findAll(missing);
     const own = [...found.values()].filter(({ user }) => user === account);
-    return { jobs: [...jobs, ...own], forgotten: missing.filter((jobId) => !found.has(jobId)) };
+    const absent = missing.filter((jobId) => found.get(jobId)?.user !== account);
+    const { there, gone } = await this.#judge(absent, asked);
+    return { jobs: [...jobs, ...own, ...there], gone };
+  }
+
+  /**
+   * Which of these are gone: what a list asked for at `asked` did not show. It may come from an old copy, so a job that was
+   * seen a moment ago is read by itself, or waits for a later look.
+   */
+  async #judge(absent: readonly string[], asked: number): Promise<{ there: WatchedJob[]; gone: Gone }> {
+    const { account, lookups, readAge, clock } = this.#options;
+    const sure = asked - readAge();
+    const there: WatchedJob[] = [];
+    const gone = new Map<string, number>();
+    let reads = 0;
+    for (const jobId of absent) {
+      const job = this.table.get(jobId);
+      if (job === undefined || this.table.seenAt(job) <= sure) {
+        gone.set(jobId, sure);
+        continue;
+      }
+      if (reads >= MOST_CONFIRMED) continue;
+      reads += 1;
+      const asOf = clock.now();
+      const read = await lookups.confirm(jobId).catch(() => undefined);
+      if (read?.user === account) there.push(read);
+      else if (read !== undefined) gone.set(jobId, asOf);
+    }
+    return { there, gone };
   }
 
   /** Hands what changed to the others, before anybody here is told: what was told once is known to all. */
@@ -262,7 +305,8 @@ export class Watcher implements AsyncDisposable {
   #beat(before: string, changes: readonly LoggedChange[]): Promise<void> {
     const { head, at } = this.table;
     const told = changes.length > MOST_TOLD ? null : changes;
-    const beat = { fence: this.#lease?.fence ?? 0, at, after: before, head, changes: told };
+    const unseen = this.table.unseen.size > MOST_TOLD ? null : [...this.table.unseen];
+    const beat = { fence: this.#lease?.fence ?? 0, at, after: before, head, changes: told, unseen };
     return this.#options.store.publish({ kind: 'beat', beat }).catch(() => undefined);
   }
 }
