@@ -58,8 +58,8 @@ describe('answers in every shape', () => {
 
   before(async () => {
     server = await createRawServer((socket) => void writePieces(socket, pieces, end));
-    const timeouts = { headers: '60ms', body: '60ms', total: '150ms' };
-    rig = await createRig({ queues: [queueOf(server.url, { timeouts })] });
+    // Every answer ends by itself, so the limits of time are the usual ones: none is met, however slow the machine is.
+    rig = await createRig({ queues: [queueOf(server.url)] });
   });
   after(async () => {
     await rig[Symbol.asyncDispose]();
@@ -101,7 +101,7 @@ describe('answers in every shape', () => {
           if (answer.code !== undefined) {
             const codes =
               method === 'POST' ? ['GW_OUTCOME_UNKNOWN', 'GW_CREDENTIAL_UNAVAILABLE'] : ['GW_UPSTREAM_DOWN'];
-            assert.ok(['GW_UPSTREAM_INVALID', 'GW_UPSTREAM_TIMEOUT', ...codes].includes(answer.code), answer.code);
+            assert.ok(['GW_UPSTREAM_INVALID', ...codes].includes(answer.code), answer.code);
           } else if (!answer.cut) {
             assert.ok(answer.status >= 200 && answer.status <= 599 && answer.status !== 401);
           }
