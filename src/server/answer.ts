@@ -33,6 +33,15 @@ export function answerJson(
   return headOnly ? 0 : length;
 }
 
+/** Seconds until a retry where nobody knows better: somebody has to mend it, or soon will have. */
+const RETRY_AFTER = '30';
+
+/** Value of Retry-After, which every 429 and 503 has (RFC 9110, 15.6.4; RFC 6585, 4); undefined for others that name none. */
+export function retryAfterOf(error: GatewayError): string | undefined {
+  const mayRetry = error.status === 429 || error.status === 503;
+  return error.retryAfterField ?? (mayRetry ? RETRY_AFTER : undefined);
+}
+
 /** Answers with a problem document, or cuts the connection when an answer has already begun. Gives the bytes of the body. */
 export function answerError(
   res: ServerResponse,
@@ -46,8 +55,8 @@ export function answerError(
     return 0;
   }
   const own = Object.entries(error.headers).flat();
-  const { retryAfterField } = error;
-  if (retryAfterField !== undefined) own.push('Retry-After', retryAfterField);
+  const retryAfter = retryAfterOf(error);
+  if (retryAfter !== undefined) own.push('Retry-After', retryAfter);
   const problem = problemOf(error, requestId, options.vendorShape);
   return answerJson(res, [...head, ...own], error.status, 'application/problem+json', problem, options.headOnly);
 }

@@ -13,6 +13,7 @@ import type { Limiter } from '../limits/index.ts';
 import { createPortal } from '../portal/index.ts';
 import type { Broker, Enrolments } from '../tokens/index.ts';
 import { createAccountStates } from './account-states.ts';
+import { retryAfterOf } from './answer.ts';
 import type { CookieJar } from './cookies.ts';
 import { createJobRoutes } from './job-routes.ts';
 import { createJobWatchRoutes } from './job-watch-routes.ts';
@@ -80,8 +81,8 @@ export function wirePages(options: PagesOptions): Pages {
     routes,
     errorPage: (scope, error) => {
       const answer = portal.errorPage(error, scope.meta.requestId);
-      const { retryAfterField } = error;
-      const own = retryAfterField === undefined ? {} : { 'Retry-After': retryAfterField };
+      const retryAfter = retryAfterOf(error);
+      const own = retryAfter === undefined ? {} : { 'Retry-After': retryAfter };
       const headers = { ...answer.headers, ...error.headers, ...own };
       const page = { ...answer, status: error.status, headers };
       return writeWebAnswer(scope.res, scope.head, page, jar, scope.meta.method === 'HEAD');

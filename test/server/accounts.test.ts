@@ -91,6 +91,7 @@ describe('shared account', () => {
     await using world = await createWorld({ users: ['alice'] });
     const answer = await world.call('GET', READ, { token: await world.token('carol') });
     assert.equal(answer.status, 503);
+    assert.match(answer.headers.get('retry-after') ?? '', /^[1-9][0-9]*$/);
     const text = await answer.text();
     assert.match(text, /GW_CREDENTIAL_UNAVAILABLE/);
     assert.ok(!text.includes(world.passwords), 'no path of the machine');

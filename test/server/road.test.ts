@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
-import { GatewayError } from '../../src/kernel/index.ts';
+import { ERROR_CODES, type ErrorCode, GatewayError } from '../../src/kernel/index.ts';
 import { doorOf } from '../../src/server/app.ts';
 import { columnOf, ROAD, type Steps, walk } from '../../src/server/pipeline.ts';
 import type { Scope, Step } from '../../src/server/scope.ts';
@@ -127,6 +127,27 @@ describe('walking', () => {
     assert.equal(written.headers.get('X-Why'), 'this');
     assert.equal(written.headers.get('X-Request-Id'), 'the-request-id');
     assert.equal(JSON.parse(written.body).error, 'no scope');
+  });
+
+  it('says of every 429 and 503 when to come again, of others only what they say themselves', async () => {
+    const after = async (error: GatewayError) => {
+      const { scope, written } = fakeScope();
+      const steps = notedSteps([], { authenticate: () => Promise.reject(error) });
+      await walk(
+        columnOf(steps, 'api'),
+        scope,
+        () => assert.fail(),
+        () => assert.fail(),
+      );
+      return written.headers.get('Retry-After');
+    };
+    for (const [code, { status }] of Object.entries(ERROR_CODES) as [ErrorCode, { status: number }][]) {
+      if (code === 'GW_INTERNAL') continue;
+      const said = await after(new GatewayError(code, 'x'));
+      if (status === 429 || status === 503) assert.match(String(said), /^[1-9][0-9]*$/, code);
+      else assert.equal(said, undefined, code);
+      assert.equal(await after(new GatewayError(code, 'x', { retryAfter: 7 })), '7', code);
+    }
   });
 
   it('shows nothing of an unknown fault but tells the operator', async () => {
