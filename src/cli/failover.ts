@@ -5,13 +5,14 @@ import type { Clock } from '../kernel/index.ts';
 import type { FailoverAnswer, FailoverOrder, FailoverStore } from '../limits/index.ts';
 import { readDuration } from './duration.ts';
 import { table } from './table.ts';
-import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
+import { type Print, plain, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
 const USAGE = `vovgw failover QUEUE [--to URL] [--wait 30s] [--json] [--config FILE]
 
 Moves the queue to another of its candidates (queues[].urls), without a restart: every replica holds submissions back, lets
 those under way end for at most --wait, checks the new server (TLS policy, queue name) and uses it; then submissions go on.
-Without --to it is the next candidate in order that passes. Reads and kills go on all the time.
+Without --to it is the next candidate in order that passes. Reads and kills go on all the time. A server that tells its name
+to nobody without a login is asked at the first one, and it says so. Ctrl-C takes the order back.
 Prints what each replica answered. Exit code 0 when every one switched, 1 when not, 2 when called wrongly.
 `;
 
@@ -31,6 +32,8 @@ export interface OpenFailover extends AsyncDisposable {
 /** What the verb needs from outside. */
 export interface FailoverDeps extends StoreDeps<OpenFailover> {
   readonly clock: Clock;
+  /** Somebody wants it to end now: the order is taken back. */
+  readonly interrupted?: AbortSignal;
   /** Name of the order, not used before. */
   createId(): string;
 }
@@ -89,7 +92,7 @@ type Answers = ReadonlyMap<string, FailoverAnswer | null>;
 async function act(
   command: Command,
   opened: OpenFailover,
-  { clock, createId }: FailoverDeps,
+  { clock, createId, interrupted }: FailoverDeps,
   out: Print,
   err: Print,
 ): Promise<number> {
@@ -99,29 +102,44 @@ async function act(
   const replicas = await opened.living();
   if (replicas.length === 0) throw new RefusedError('no replica of the gateway runs on this store');
   const order: FailoverOrder = { queue, id: createId(), to, waitMs, until: clock.now() + waitMs + SWITCH_MS };
-  if (!(await store.begin(order))) {
+  if (!(await begin(order, replicas, store))) {
     throw new RefusedError(`another planned failover of ${queue} is under way; it ends within minutes, then try again`);
   }
-  const answers = await collect(order, replicas, opened, clock).finally(() => store.end(order));
+  const answers = await collect(order, replicas, store, clock, interrupted).finally(() => store.end(order));
   const choice = await store.choice(queue);
   const chosen = choice?.id === order.id ? choice.origin : null;
   if (command.json) out(`${JSON.stringify({ queue, chosen, replicas: [...answers].map(shown) })}\n`);
-  else out(table(HEADINGS, [...answers].map(rowOf)));
-  return conclude(command, chosen, answers, err);
+  else out(`${table(HEADINGS, [...answers].map(rowOf))}${nameless(answers)}`);
+  return conclude(command, chosen, answers, err, interrupted?.aborted === true);
+}
+
+/** Begins an order; one that a command left behind, and that every replica has answered, is over. */
+async function begin(order: FailoverOrder, replicas: readonly string[], store: FailoverStore): Promise<boolean> {
+  if (await store.begin(order)) return true;
+  const standing = await store.find(order.queue);
+  if (standing !== null) {
+    const answers = await Promise.all(replicas.map((replica) => store.answerOf(standing, replica)));
+    if (answers.includes(null)) return false;
+    await store.end(standing);
+  }
+  return await store.begin(order);
 }
 
 async function collect(
   order: FailoverOrder,
   replicas: readonly string[],
-  { store }: OpenFailover,
+  store: FailoverStore,
   clock: Clock,
+  interrupted: AbortSignal | undefined,
 ): Promise<Answers> {
+  const end = clock.elapsed() + order.waitMs + SWITCH_MS;
   const answers = new Map<string, FailoverAnswer | null>(replicas.map((replica) => [replica, null]));
   for (;;) {
     for (const [replica, answer] of answers) {
       if (answer === null) answers.set(replica, await store.answerOf(order, replica));
     }
-    if ([...answers.values()].every((answer) => answer !== null) || clock.now() >= order.until) return answers;
+    const isComplete = [...answers.values()].every((answer) => answer !== null);
+    if (isComplete || interrupted?.aborted === true || clock.elapsed() >= end) return answers;
     await clock.sleep(LOOK_MS);
   }
 }
@@ -131,15 +149,48 @@ const HEADINGS = ['REPLICA', 'USES NOW', 'UNFINISHED', 'WHY NOT'];
 const rowOf = ([key, answer]: [string, FailoverAnswer | null]): string[] =>
   answer === null
     ? [`(${key})`, '?', '?', 'no answer']
-    : [printable(answer.replica), answer.origin ?? 'as before', String(answer.unfinished), printable(answer.reason)];
+    : [
+        printable(answer.replica),
+        answer.origin ?? 'as before',
+        String(answer.unfinished),
+        plain(answer.reason, Infinity),
+      ];
 
 const shown = ([key, answer]: [string, FailoverAnswer | null]) =>
   answer ?? { replica: key, origin: null, reason: 'no answer' };
 
+/** What people must know of a server that gives its name to nobody without a login. */
+function nameless(answers: Answers): string {
+  const origins = [...answers.values()].flatMap((answer) => (answer?.unnamed === true ? [answer.origin ?? ''] : []));
+  return [...new Set(origins)]
+    .map((origin) =>
+      [
+        `The queue name of ${plain(origin)} is not known yet: it is checked at the first login, before any other call goes`,
+        'there. When it gives another name, the queue goes to another candidate, and the log tells an error.',
+        '',
+      ].join('\n'),
+    )
+    .join('');
+}
+
 /** Says what to do when not every replica switched. */
-function conclude({ queue }: Command, chosen: string | null, answers: Answers, err: Print): number {
+function conclude(
+  { queue }: Command,
+  chosen: string | null,
+  answers: Answers,
+  err: Print,
+  isInterrupted: boolean,
+): number {
   const left = [...answers.values()].filter((answer) => answer === null || answer.origin === null).length;
   if (left === 0) return 0;
+  if (isInterrupted) {
+    const outcome =
+      chosen === null
+        ? `no replica had switched; ${queue} stays where it was, and submissions go on.`
+        : `${left} of ${answers.size} replicas had not switched to ${chosen} yet; they follow by themselves and hold submissions back until then.`;
+    err(`vovgw failover: interrupted, the order was taken back: ${outcome}\n`);
+    return 1;
+  }
   if (chosen === null) {
     err(`vovgw failover: no replica switched; ${queue} stays where it was, and submissions go on.\n`);
     return 1;

@@ -147,7 +147,21 @@ export function runMaintenanceVerb(argv: readonly string[], env: Environment, ou
 }
 
 /** `vovgw failover`: a planned failover by the replicas on the Redis that the configuration names. */
-export function runFailoverVerb(argv: readonly string[], env: Environment, out: Print, err: Print): Promise<number> {
-  const deps = { open: opener(openFailover, env, err), clock: systemClock, createId: randomUUID };
-  return runFailover(argv, deps, out, err);
+export async function runFailoverVerb(
+  argv: readonly string[],
+  env: Environment,
+  out: Print,
+  err: Print,
+): Promise<number> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  // Asked a second time, the process ends at once.
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const open = opener(openFailover, env, err);
+  const deps = { open, clock: systemClock, createId: randomUUID, interrupted: stop.signal };
+  try {
+    return await runFailover(argv, deps, out, err);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
 }

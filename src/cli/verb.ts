@@ -64,7 +64,7 @@ export function understood<T>(parse: () => T): T {
   }
 }
 
-/** A text from the network without what a terminal would obey. */
-export function plain(text: unknown): string {
-  return typeof text === 'string' ? text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?').slice(0, 512) : '';
+/** A text from the network without what a terminal would obey, and so many characters of it at most. */
+export function plain(text: unknown, most = 512): string {
+  return typeof text === 'string' ? text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?').slice(0, most) : '';
 }

@@ -32,6 +32,8 @@ export interface FailoverAnswer {
   readonly unfinished: number;
   /** Why it did not switch; empty when it did. */
   readonly reason: string;
+  /** True when the server has not told its queue name yet: it is checked at the first login. */
+  readonly unnamed?: boolean;
 }
 
 /** Where planned failovers are ordered and answered. Every call throws StoreUnavailable. */
@@ -73,9 +75,10 @@ export function readChoice(text: string | null): FailoverChoice | null {
 }
 
 function readAnswer(text: string | null): FailoverAnswer | null {
-  const { replica, origin, unfinished, reason } = recordFields(text) ?? {};
+  const { replica, origin, unfinished, reason, unnamed } = recordFields(text) ?? {};
   if (typeof replica !== 'string' || typeof unfinished !== 'number' || typeof reason !== 'string') return null;
-  return origin === null || typeof origin === 'string' ? { replica, origin, unfinished, reason } : null;
+  if (origin !== null && typeof origin !== 'string') return null;
+  return { replica, origin, unfinished, reason, ...(unnamed === true ? { unnamed } : {}) };
 }
 
 const orderText = ({ id, to, waitMs, until }: FailoverOrder): string => JSON.stringify({ id, to, waitMs, until });

@@ -4,6 +4,7 @@ import {
   choiceKey,
   createRecordWatch,
   FAILOVER_CHANNEL,
+  type FailoverAnswer,
   type FailoverChoice,
   type FailoverOrder,
   type FailoverStore,
@@ -15,7 +16,7 @@ import {
 } from '../limits/index.ts';
 import type { Report } from '../observe/index.ts';
 import type { KeyValue } from '../platform/index.ts';
-import type { Upstream } from '../upstream/index.ts';
+import type { SwitchedTo, Upstream } from '../upstream/index.ts';
 
 /** This replica's part in planned failovers. */
 export interface PlannedFailover extends AsyncDisposable {
@@ -36,9 +37,16 @@ export interface PlannedFailoverOptions {
 
 /** Milliseconds between two attempts to follow the others. */
 const RETRY = 5000;
+/** Milliseconds between two looks whether an order still holds while submissions end. */
+const LOOK = 500;
+const NEVER = Number.NEGATIVE_INFINITY;
 
 const reasonOf = (error: unknown): string => (error instanceof GatewayError ? error.detail : messageOf(error));
 const originOf = (url: string): string => URL.parse(url)?.origin ?? url;
+
+/** What is to be known of the server that a queue was moved to. */
+const namedText = ({ unnamed }: SwitchedTo): { reason?: string } =>
+  unnamed === true ? { reason: 'its queue name is not known yet: it is checked at the first login' } : {};
 
 /** What this replica knows of the failovers of one queue. */
 interface Known {
@@ -47,6 +55,7 @@ interface Known {
   /** The order whose choice it uses. */
   uses: string | null;
   busy: Promise<void> | null;
+  /** By `Clock.elapsed`. */
   retryAt: number;
   told: string;
 }
@@ -79,7 +88,7 @@ class Follower implements PlannedFailover {
 
   #look(): void {
     for (const queue of this.#options.queues()) {
-      const known = this.#known.get(queue.name) ?? { order: null, uses: null, busy: null, retryAt: 0, told: '' };
+      const known = this.#known.get(queue.name) ?? { order: null, uses: null, busy: null, retryAt: NEVER, told: '' };
       this.#known.set(queue.name, known);
       this.#lookAt(queue, known);
     }
@@ -87,9 +96,11 @@ class Follower implements PlannedFailover {
 
   #lookAt({ name, urls }: Config['queues'][number], known: Known): void {
     const { clock, maintenance } = this.#options;
-    const now = clock.now();
-    const order = readOrder(name, this.#watch.text(orderKey(name)), now);
-    maintenance.set('failover', name, order === null ? null : { until: order.until, reason: 'planned failover' });
+    const now = clock.elapsed();
+    const order = readOrder(name, this.#watch.text(orderKey(name)), clock.now());
+    // Whoever uses the choice waits for nobody: the command may have ended without ending its order.
+    const isDone = order === null || order.id === known.uses;
+    maintenance.set('failover', name, isDone ? null : { until: order.until, reason: 'planned failover' });
     if (known.busy !== null) return;
     if (order !== null && order.id !== known.order) {
       known.order = order.id;
@@ -133,32 +144,46 @@ class Follower implements PlannedFailover {
   }
 
   async #carryOut(order: FailoverOrder, known: Known): Promise<void> {
-    const { store, maintenance, replicaId, report } = this.#options;
+    const { store, replicaId, report } = this.#options;
     const { queue } = order;
-    const unfinished = await maintenance.settled(queue, order.waitMs);
-    const tell = (origin: string | null, reason: string): Promise<void> =>
-      store.answer(order, replicaKey(replicaId), { replica: replicaId, origin, unfinished, reason });
+    const unfinished = await this.#settled(order);
+    const tell = (answer: Pick<FailoverAnswer, 'origin' | 'reason' | 'unnamed'>): Promise<void> =>
+      store.answer(order, replicaKey(replicaId), { replica: replicaId, unfinished, ...answer });
     // The command may have been given up meanwhile.
     if ((await store.find(queue))?.id !== order.id) return;
     try {
-      const origin = await this.#switch(order, known);
-      report.log.warn({ event: 'planned_failover', queue, host: origin, count: unfinished }, 'the queue was moved');
-      await tell(origin, '');
+      const moved = await this.#switch(order, known);
+      const fields = { event: 'planned_failover', queue, host: moved.origin, count: unfinished, ...namedText(moved) };
+      report.log.warn(fields, 'the queue was moved');
+      await tell({ ...moved, reason: '' });
     } catch (error) {
       const reason = reasonOf(error);
       report.log.error({ event: 'planned_failover', queue, reason }, 'the queue was not moved');
-      await tell(null, reason);
+      await tell({ origin: null, reason });
     }
   }
 
-  async #switch({ queue, id, to }: FailoverOrder, known: Known): Promise<string> {
+  /** Resolves when no submission is under way, its time is over, or the order was given up; gives how many still are. */
+  async #settled({ queue, id, waitMs }: FailoverOrder): Promise<number> {
+    const { maintenance, clock } = this.#options;
+    const end = clock.elapsed() + waitMs;
+    for (;;) {
+      const rest = end - clock.elapsed();
+      const unfinished = await maintenance.settled(queue, Math.min(rest, LOOK));
+      const order = readOrder(queue, this.#watch.text(orderKey(queue)), clock.now());
+      if (unfinished === 0 || rest <= LOOK || order?.id !== id) return unfinished;
+    }
+  }
+
+  async #switch({ queue, id, to }: FailoverOrder, known: Known): Promise<SwitchedTo> {
     const { store, upstream, clock } = this.#options;
-    const { origin } = await upstream.switchTo(queue, to);
-    const choice = await store.choose(queue, { id, origin: originOf(origin), at: clock.now() });
+    const moved = await upstream.switchTo(queue, to);
+    const choice = await store.choose(queue, { id, origin: originOf(moved.origin), at: clock.now() });
     // Each replica by itself may have found another one to be the next.
-    if (choice.origin !== originOf(origin)) await upstream.switchTo(queue, this.#candidate(queue, choice));
+    const isSame = choice.origin === originOf(moved.origin);
+    const last = isSame ? moved : await upstream.switchTo(queue, this.#candidate(queue, choice));
     known.uses = id;
-    return choice.origin;
+    return { ...last, origin: choice.origin };
   }
 
   #candidate(queue: string, { origin }: FailoverChoice): string {
@@ -170,13 +195,13 @@ class Follower implements PlannedFailover {
   async #catchUp(queue: string, url: string, choice: FailoverChoice, known: Known): Promise<void> {
     const { upstream, report, clock } = this.#options;
     try {
-      await upstream.switchTo(queue, url);
+      const moved = await upstream.switchTo(queue, url);
       known.uses = choice.id;
       known.told = '';
-      const fields = { event: 'planned_failover', queue, host: choice.origin };
+      const fields = { event: 'planned_failover', queue, host: choice.origin, ...namedText(moved) };
       report.log.info(fields, 'this replica uses the server to which the queue was moved');
     } catch (error) {
-      known.retryAt = clock.now() + RETRY;
+      known.retryAt = clock.elapsed() + RETRY;
       const reason = reasonOf(error);
       if (reason === known.told) return;
       known.told = reason;

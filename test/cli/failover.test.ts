@@ -4,36 +4,44 @@ import { type FailoverDeps, runFailover } from '../../src/cli/failover.ts';
 import { systemClock } from '../../src/kernel/index.ts';
 import { createFailoverStore, FAILOVER_CHANNEL } from '../../src/limits/index.ts';
 import { createMemoryKeyValue } from '../../src/platform/index.ts';
+import { eventually } from '../world/eventually.ts';
 
 const URLS = ['https://vov1.example:6330', 'https://vov2.example:6330/'];
 const NEXT = 'https://vov2.example:6330';
 
 /** Replicas that answer as told: with an origin, with a reason, or (null) not at all. */
-async function createTerminal(replicas: Readonly<Record<string, string | null>>, urls: readonly string[] = URLS) {
+async function createTerminal(
+  replicas: Readonly<Record<string, string | null>>,
+  urls: readonly string[] = URLS,
+  { unnamed = false, patient = false } = {},
+) {
+  const stop = new AbortController();
   // The time that a replica gets passes at once.
   let skipped = 0;
-  const clock = { ...systemClock, now: () => Date.now() + skipped };
+  const elapsed = (): number => systemClock.elapsed() + skipped;
+  const clock = { ...systemClock, now: () => Date.now() + skipped, elapsed };
   const kv = createMemoryKeyValue({ clock: systemClock });
   const store = createFailoverStore({ kv, clock });
   const orders: unknown[] = [];
   const answer = async (): Promise<void> => {
     const order = await store.find('vnc');
-    if (order === null || orders.length > 0) return;
+    if (order?.id !== 'order-1' || orders.length > 0) return;
     orders.push({ to: order.to, waitMs: order.waitMs });
     for (const [key, said] of Object.entries(replicas)) {
       if (said === null) continue;
       const switched = said.startsWith('https:');
       if (switched) await store.choose('vnc', { id: order.id, origin: said, at: 1 });
-      const how = switched ? { origin: said, reason: '' } : { origin: null, reason: said };
+      const how = switched ? { origin: said, reason: '', unnamed } : { origin: null, reason: said };
       await store.answer(order, key, { replica: `host-${key}`, unfinished: 0, ...how });
     }
-    skipped = 60_000;
+    if (!patient) skipped = 60_000;
   };
   const subscription = await kv.subscribe(FAILOVER_CHANNEL, () => void answer());
   const opened: (string | undefined)[] = [];
   const deps: FailoverDeps = {
     clock,
     createId: () => 'order-1',
+    interrupted: stop.signal,
     async open(file) {
       opened.push(file);
       const queues = [{ name: 'vnc', urls: [...urls] }];
@@ -55,7 +63,7 @@ async function createTerminal(replicas: Readonly<Record<string, string | null>>,
     return { code, out, err };
   };
   return {
-    ...{ type, store, orders, opened },
+    ...{ type, store, orders, opened, interrupt: () => stop.abort() },
     async [Symbol.asyncDispose]() {
       await subscription[Symbol.asyncDispose]();
       await kv[Symbol.asyncDispose]();
@@ -101,6 +109,53 @@ describe('vovgw failover', () => {
       [code, err],
       [1, 'vovgw failover: no replica switched; vnc stays where it was, and submissions go on.\n'],
     );
+  });
+
+  it('prints a reason whole, and nothing that a terminal obeys', async () => {
+    const reason = `Refused: ${'x'.repeat(600)}: ECONNREFUSED\u001b[2J`;
+    await using terminal = await createTerminal({ a: reason });
+    const { out } = await terminal.type('vnc');
+    assert.ok(out.includes(`${'x'.repeat(600)}: ECONNREFUSED?[2J`), out);
+  });
+
+  it('says that the name of the new server is not known yet', async () => {
+    await using terminal = await createTerminal({ a: NEXT, b: NEXT }, URLS, { unnamed: true });
+    const { code, out, err } = await terminal.type('vnc');
+    assert.deepEqual([code, err], [0, '']);
+    const sentence =
+      /The queue name of https:\/\/vov2\.example:6330 is not known yet: it is checked at the first login/g;
+    assert.equal(out.match(sentence)?.length, 1, out);
+    await using other = await createTerminal({ a: NEXT }, URLS, { unnamed: true });
+    assert.equal(JSON.parse((await other.type('vnc --json')).out).replicas[0].unnamed, true);
+    await using named = await createTerminal({ a: NEXT });
+    assert.ok(!(await named.type('vnc')).out.includes('not known'));
+  });
+
+  it('takes the order back when it is interrupted, and says how far it came', async () => {
+    for (const [replicas, said] of [
+      [{ a: NEXT, b: null }, /interrupted.*1 of 2 replicas had not switched to https:\/\/vov2.*hold submissions back/],
+      [{ a: null }, /interrupted.*no replica had switched; vnc stays where it was, and submissions go on/],
+    ] as const) {
+      await using terminal = await createTerminal(replicas, URLS, { patient: true });
+      const typed = terminal.type('vnc --wait 10m');
+      await eventually('it is ordered', () => terminal.orders.length === 1);
+      terminal.interrupt();
+      const { code, err } = await typed;
+      assert.equal(code, 1);
+      assert.match(err, said);
+      assert.equal(await terminal.store.find('vnc'), null);
+    }
+  });
+
+  it('begins although an order was left behind, when every replica has answered that', async () => {
+    await using terminal = await createTerminal({ a: NEXT, b: NEXT });
+    const left = { queue: 'vnc', id: 'left', to: null, waitMs: 1, until: Date.now() + 500_000 };
+    const answer = { unfinished: 0, origin: null, reason: 'down' };
+    await terminal.store.answer(left, 'a', { replica: 'host-a', ...answer });
+    await terminal.store.answer(left, 'b', { replica: 'host-b', ...answer });
+    await terminal.store.begin(left);
+    assert.equal((await terminal.type('vnc')).code, 0);
+    assert.equal(await terminal.store.find('vnc'), null);
   });
 
   it('does not begin while another is under way, without replicas, or where there is nothing to move to', async () => {

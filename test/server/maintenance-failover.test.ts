@@ -34,11 +34,12 @@ describe('a planned failover', () => {
     const answer = await world.call('POST', '/api/v3/jobs', { token: alice, json: newJob(), port });
     return { status: answer.status, body: (await answer.json()) as { code?: string; jobid?: number } };
   };
-  const command = async (line: string) => {
+  const command = async (line: string, interrupted?: AbortSignal) => {
     let [out, err] = ['', ''];
     const deps: FailoverDeps = {
       clock: systemClock,
       createId: randomUUID,
+      ...(interrupted === undefined ? {} : { interrupted }),
       open: async () => ({
         store,
         queues: [{ name: 'test', urls }],
@@ -160,6 +161,49 @@ describe('a planned failover', () => {
     const back = await command(`test --to ${next.url} --wait 1s`);
     assert.equal(back.code, 0, back.out + back.err);
     await goesTo(next, narrow.port);
+  });
+
+  it('that is interrupted frees submissions at once, and another one may follow', async () => {
+    using _slow = next.addFault({ kind: 'delay', ms: 1500, method: 'POST', path: '/jobs$', times: 1 });
+    const asked = next.ledger.requests.length;
+    const underWay = submitTo(second.port);
+    await eventually('it is under way', () => next.ledger.requests.length > asked);
+    const stop = new AbortController();
+    const moving = command(`test --to ${former.url} --wait 10m`, stop.signal);
+    await eventually('the other replica has switched', async () => {
+      const answers = await redis.command('keys', '*failover*');
+      return (answers as string[]).some((key) => key.includes('}:') && !key.endsWith(':chosen'));
+    });
+    // It waits for no other replica, although the order stands.
+    assert.notEqual(await store.find('test'), null);
+    await goesTo(former, world.gateway.port);
+    stop.abort();
+    const { code, err } = await moving;
+    assert.equal(code, 1);
+    assert.match(err, /interrupted, the order was taken back: 1 of 2 replicas had not switched/);
+    assert.equal(await store.find('test'), null);
+    assert.equal((await underWay).status, 200);
+    await goesTo(former, second.port);
+    const back = await command(`test --to ${next.url} --wait 1s`);
+    assert.equal(back.code, 0, back.out + back.err);
+    assert.match(back.out, /The queue name of http:.* is not known yet: it is checked at the first login/);
+    for (const port of [world.gateway.port, second.port]) await goesTo(next, port);
+  });
+
+  it('that is interrupted before any replica switched leaves everything, and another one begins at once', async () => {
+    using _slow = next.addFault({ kind: 'delay', ms: 2500, method: 'POST', path: '/jobs$', times: 2 });
+    const asked = next.ledger.requests.length;
+    const underWay = [world.gateway.port, second.port].map((port) => submitTo(port));
+    await eventually('both are under way', () => next.ledger.requests.length >= asked + 2);
+    const stop = new AbortController();
+    const moving = command(`test --to ${former.url} --wait 10m`, stop.signal);
+    await eventually('submissions are held back', async () => (await submitTo(second.port)).status === 503);
+    stop.abort();
+    assert.match((await moving).err, /no replica had switched; test stays where it was/);
+    const again = await command(`test --to ${next.url} --wait 1s`);
+    assert.equal(again.code, 0, again.out + again.err);
+    for (const { status } of await Promise.all(underWay)) assert.equal(status, 200);
+    await goesTo(next, second.port);
   });
 
   it('is over for the store when the chosen server fails and another takes its place', async () => {
