@@ -29,6 +29,10 @@ const withLine = (fault: Fault): Fault =>
     ? fault
     : { ...fault, path: `${fault.path} (line ${fault.line})` };
 
+function tellAll(warnings: readonly string[], err: Print): void {
+  for (const warning of warnings) err(`warning: ${warning}\n`);
+}
+
 /**
  * `vovgw check`: the exit code is 0 with the decided configuration on `out` and its warnings on `err`, 1 with all
  * faults on `err` (as JSON on `out` with --json), 2 when it was called wrongly.
@@ -42,11 +46,16 @@ export async function runCheck(argv: string[], env: Environment, out: Print, err
     return 2;
   }
   const file = findConfigFile(options.config, env, existsSync);
-  const result = isConfigured(file, env) ? loadConfig({ file, env }) : { ok: false as const, faults: [nothingFound()] };
+  const result = isConfigured(file, env)
+    ? loadConfig({ file, env })
+    : { ok: false as const, faults: [nothingFound()], warnings: [] };
   if (!result.ok) {
-    const { faults } = result;
-    if (options.json) out(`${JSON.stringify({ ok: false, faults }, null, 2)}\n`);
-    else err(`vovgw: the configuration has ${faults.length} fault(s):\n${faultLines(faults.map(withLine))}`);
+    const { faults, warnings } = result;
+    if (options.json) out(`${JSON.stringify({ ok: false, faults, warnings }, null, 2)}\n`);
+    else {
+      err(`vovgw: the configuration has ${faults.length} fault(s):\n${faultLines(faults.map(withLine))}`);
+      tellAll(warnings, err);
+    }
     return 1;
   }
   const config = printable(result.config);
@@ -54,7 +63,7 @@ export async function runCheck(argv: string[], env: Environment, out: Print, err
     options.json ? `${JSON.stringify({ ok: true, config, warnings: result.warnings }, null, 2)}\n` : stringify(config),
   );
   // Behind the configuration, which is long: the last line is the verdict.
-  for (const warning of result.warnings) err(`warning: ${warning}\n`);
+  tellAll(result.warnings, err);
   err(`vovgw check: no faults, ${result.warnings.length} warning(s)\n`);
   return 0;
 }

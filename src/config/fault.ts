@@ -14,9 +14,11 @@ export interface Fault {
   readonly line?: number;
 }
 
-/** What was read on the way, whether or not it led to a configuration: the files to watch. */
+/** What was found on the way, whether or not it led to a configuration. */
 interface Provenance {
-  /** The configuration file, all secret files, and TLS files that are at fault; absolute. */
+  /** What the administrator should know besides; beside faults, of the parts that have none. */
+  readonly warnings: string[];
+  /** The files to watch: the configuration file, all secret files, and TLS files that are at fault; absolute. */
   readonly files: readonly string[];
 }
 
@@ -25,7 +27,6 @@ export type ConfigResult =
   | (Provenance & {
       readonly ok: true;
       readonly config: Config;
-      readonly warnings: string[];
       /** Keys of `secrets` that were made at this load (development only). */
       readonly generated: readonly string[];
     })

@@ -90,7 +90,6 @@ const decide = (layers: Layers, files: Files): ConfigResult => {
   ].sort((a, b) => (byLine(a) === byLine(b) ? 0 : byLine(a) - byLine(b)));
   const mended = crossed.flatMap(({ file }) => (file === undefined ? [] : [file]));
   const read = [...(layers.path === null ? [] : [layers.path]), ...settled.files, ...mended];
-  if (config === null || faults.length > 0) return { ok: false, faults, files: read };
   const warned = crossed.filter((finding) => finding.level === 'warning');
   const warnings = [
     ...layers.warnings,
@@ -98,6 +97,7 @@ const decide = (layers: Layers, files: Files): ConfigResult => {
     ...generated.map((key) => `secrets.${key}: made at start; whatever it seals or hashes ends with this process`),
     ...warned.map(({ path, reason, mend }) => `${path}: ${reason}. ${mend}`),
   ];
+  if (config === null || faults.length > 0) return { ok: false, faults, warnings, files: read };
   return { ok: true, config: deepFreeze(config), warnings, generated, files: read };
 };
 
@@ -125,7 +125,9 @@ export function loadConfig(input: LoadInput): ConfigResult {
   const { file, faults } = path === null ? { file: null, faults: [] } : readConfigFile(path, files);
   const early = [...faults, ...env.faults, ...flags.faults];
   // Without a readable file, what would be found missing below is only noise.
-  if (path !== null && (file === null || file.content === null)) return { ok: false, faults: early, files: [path] };
+  if (path !== null && (file === null || file.content === null)) {
+    return { ok: false, faults: early, warnings: env.warnings, files: [path] };
+  }
   const base = path === null ? process.cwd() : dirname(path);
   return decide(
     { file, path, env: env.overlays, flags: flags.overlays, base, faults: early, warnings: env.warnings },

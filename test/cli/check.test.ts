@@ -64,6 +64,18 @@ describe('vovgw check', () => {
     assert.match(err, /^3\. redis.*: is missing, but replicas is 2/m);
   });
 
+  it('says its warnings beside the faults, of all that is valid', async () => {
+    const rules = 'jobs:\n  policy: [{name: a, denyKeys: [env]}, {name: b, queues: [r]}]\n';
+    using dir = folder({ 'g.yaml': `${TRIAL}${rules}modus: x\n` });
+    const { code, err } = await check(['--config', dir.path('g.yaml')]);
+    assert.equal(code, 1);
+    assert.match(err, /2 fault\(s\)[\s\S]*jobs\.policy\[1\]\.queues\[0\][\s\S]*modus/);
+    assert.match(err, /^warning: jobs\.policy\[0\]\.denyKeys: /m);
+    assert.match(err, /^warning: credentials: is empty/m);
+    const json = JSON.parse((await check(['--config', dir.path('g.yaml'), '--json'])).out);
+    assert.deepEqual([json.faults.length, json.warnings.length], [2, 4]);
+  });
+
   it('speaks JSON when asked', async () => {
     using dir = folder({ 'good.yaml': TRIAL, 'bad.yaml': `${TRIAL}replicas: 0\n` });
     const good = await check(['--config', dir.path('good.yaml'), '--json']);

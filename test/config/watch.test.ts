@@ -151,7 +151,7 @@ describe('createConfigWatcher', () => {
   it('watches new secret files, and those known before while there are faults', () => {
     const fixture = createFixture(good({}, ['/g.yaml', '/a']));
     assert.deepEqual(fixture.watched, [['/g.yaml', '/a']]);
-    fixture.change({ ok: false, faults: [], files: ['/g.yaml', '/b'] });
+    fixture.change({ ok: false, faults: [], warnings: [], files: ['/g.yaml', '/b'] });
     assert.deepEqual([...(fixture.watched.at(-1) ?? [])].sort(), ['/a', '/b', '/g.yaml']);
     fixture.change(good({}, ['/g.yaml', '/b']));
     assert.ok(fixture.watched.at(-1)?.includes('/b'));
