@@ -1,5 +1,6 @@
 import { type Clock, type ErrorCode, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
+import { FailedUnheard } from './failure.ts';
 import { Outage } from './outage.ts';
 import type { UpstreamCall } from './ports.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -73,7 +74,7 @@ const newCircuit = (): Circuit => ({ failures: 0, open: false, told: false, tryA
 export const isUnwell = (call: UpstreamCall, error: unknown): boolean =>
   error instanceof GatewayError &&
   UNWELL.has(error.code) &&
-  !call.signal.aborted &&
+  (!call.signal.aborted || error instanceof FailedUnheard) &&
   !(error instanceof AnswerTooLong || error instanceof Outage);
 
 /** True when it was told that it is open. */

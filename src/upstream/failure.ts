@@ -68,6 +68,13 @@ export function isSafe(method: string): boolean {
 /** Seconds that a caller is asked to wait while vovserver is away. */
 const RETRY_AFTER_DOWN = 5;
 
+/** vovserver failed a call whose caller had left; it went on all the same, so the failure is none of the caller's. */
+export class FailedUnheard extends GatewayError {
+  constructor({ code, detail, internal }: GatewayError) {
+    super(code, detail, internal === undefined ? {} : { internal });
+  }
+}
+
 function notSentError({ kind, reason }: NotSent): GatewayError {
   const internal = reason;
   if (kind === 'tls') {

@@ -1,7 +1,7 @@
 import { type Clock, GatewayError } from '../kernel/index.ts';
 import type { Report, UpstreamRecord } from '../observe/index.ts';
 import { Exchange, type Outcome } from './exchange.ts';
-import { failureToError, isSafe, type PossiblySent, type SendFailure } from './failure.ts';
+import { FailedUnheard, failureToError, isSafe, type PossiblySent, type SendFailure } from './failure.ts';
 import type { Line } from './line.ts';
 import { type Asker, unusableJwt } from './name-gate.ts';
 import type { Credential, ForwardResult, UpstreamCall, UpstreamToken, WholeAnswer } from './ports.ts';
@@ -68,11 +68,16 @@ function mayResend(failure: PossiblySent, trip: Trip): boolean {
   return failure.kind === 'reset' && !failure.answerBegun && !trip.resent && isSafe(method) && body.kind !== 'stream';
 }
 
+/** True when vovserver is why a call failed whose caller had left; a streamed body breaks off with its caller. */
+function isUnheard({ sent, kind }: SendFailure, { call }: Trip): boolean {
+  return sent === 'possibly_sent' && kind !== 'aborted' && call.body.kind !== 'stream';
+}
+
 /** Decides after a failed attempt: returns when it may be repeated, throws the caller's error otherwise. */
 async function afterFailure(failure: SendFailure, trip: Trip, link: QueueLink, line: Line): Promise<void> {
   const error = failureToError(failure, trip.call.method);
   // Nobody waits for another attempt.
-  if (trip.call.signal.aborted) throw error;
+  if (trip.call.signal.aborted) throw isUnheard(failure, trip) ? new FailedUnheard(error) : error;
   if (failure.sent === 'possibly_sent') {
     await afterLoss(failure, trip, link, line, error);
     return;

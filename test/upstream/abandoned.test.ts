@@ -166,6 +166,25 @@ describe('reads whose callers hang up', () => {
     });
   }
 
+  it('that vovserver never answers stop further calls, as those of callers who stay do', async () => {
+    await using scene = await createScene(8, { timeouts: { headers: '300ms' } });
+    for (let nth = 0; nth < 5; nth += 1) await scene.abandon(`/list/${nth}`);
+    await until(() => scene.gate.open === 0);
+    assert.equal((await scene.rig.call()).code, 'GW_UPSTREAM_DOWN');
+    assert.equal(scene.server.requests.length, 5);
+  });
+
+  it('that vovserver answers late stop nothing', async () => {
+    await using scene = await createScene(8);
+    for (let nth = 0; nth < 6; nth += 1) await scene.abandon(`/list/${nth}`);
+    for (let nth = 0; nth < 6; nth += 1) scene.answer();
+    await until(() => scene.gate.open === 0);
+    const wanted = scene.rig.call();
+    await until(() => scene.lists.length === 1);
+    scene.answer();
+    assert.equal((await wanted).status, 200);
+  });
+
   it('are not sent again when their connection is lost or their JWT is dead', async () => {
     await using scene = await createScene(1);
     const first = scene.rig.call();
