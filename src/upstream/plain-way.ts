@@ -43,7 +43,7 @@ export class PlainWay {
       ...options,
       ...(options.upstream.retries === undefined ? {} : { retries: options.upstream.retries }),
     });
-    this.#readers = new SlowReaders(options.clock);
+    this.#readers = new SlowReaders(options.clock, options.report);
   }
 
   /** A turn, unless calls to the queue are stopped or no server of it can be used. */
@@ -160,8 +160,8 @@ export class PlainWay {
       return { ok: true, went: true };
     }
     this.#breaker.failed(call, error);
-    if (call.signal.aborted) return { ok: null, went: true };
     const unwell = isUnwell(call, error);
+    if (call.signal.aborted && !unwell) return { ok: null, went: true };
     return { ok: unwell ? false : null, went: unwell && (error as GatewayError).code !== 'GW_UPSTREAM_DOWN' };
   }
 

@@ -24,9 +24,12 @@ export class FakeResponse extends ServerResponse {
   rawHead: readonly string[] = [];
   override closed = false;
   stuck = false;
+  /** Bytes that its reader took. */
+  taken = 0;
 
   constructor() {
     super(new IncomingMessage(new Socket()));
+    Object.defineProperty(this, 'socket', { get: () => ({ bytesWritten: this.taken }) });
     Object.defineProperty(this, 'writableNeedDrain', { get: () => this.stuck });
   }
 
@@ -39,6 +42,13 @@ export class FakeResponse extends ServerResponse {
 
   override end(body?: unknown): this {
     this.text = body instanceof Buffer ? body.toString() : '';
+    return this;
+  }
+
+  /** The gateway cut the connection. */
+  override destroy(): this {
+    this.destroyed = true;
+    this.close();
     return this;
   }
 
@@ -75,6 +85,7 @@ export function createFakeRoad(options: Partial<CarrierOptions> = {}) {
   const going: Going[] = [];
   const begun: Going[] = [];
   const told: string[] = [];
+  const report = createToldReport();
   const gate = createFakeGate();
   const state = { config: CONFIG, epoch: 'epoch-1' };
 
@@ -119,13 +130,16 @@ export function createFakeRoad(options: Partial<CarrierOptions> = {}) {
     gate,
     settings: () => state.config,
     clock: systemClock,
-    report: { log: createToldReport().log, coalesced: (_queue, _route, how) => void told.push(how) },
+    report: { log: report.log, coalesced: (_queue, _route, how) => void told.push(how) },
     ...options,
   });
 
   const call = (more: Partial<UpstreamCall> = {}, credential = countingCredential(more.account ?? 'alice')): Caller => {
     const gone = new AbortController();
     const response = new FakeResponse();
+    response.once('close', () => {
+      if (response.destroyed) gone.abort();
+    });
     const result = carrier.forward(callOf({ signal: gone.signal, ...more }), credential, response);
     const caller: Caller = { response, result, ended: null, leave: () => gone.abort() };
     result.then(
@@ -138,7 +152,7 @@ export function createFakeRoad(options: Partial<CarrierOptions> = {}) {
     );
     return caller;
   };
-  return { carrier, gate, state, going, begun, told, call };
+  return { carrier, gate, state, going, begun, told, log: report.told.log, call };
 }
 
 /** The call that is under way, the only one. */

@@ -19,6 +19,8 @@ function stuck(road: Road, nth: number, more: Partial<UpstreamCall> = {}): Calle
   return caller;
 }
 
+const isCut = ({ response }: Caller): boolean => response.destroyed;
+
 describe('a reader that is slower than vovserver', () => {
   it('holds its turn no longer than a second and a half, and what it cost is the time until it held up', async () => {
     const road = readersRoad(1);
@@ -53,19 +55,85 @@ describe('a reader that is slower than vovserver', () => {
     await road.clock.advance(2000);
     assert.equal(road.gate.open, 4);
     stuck(road, 99, { queue: 'day' });
-    await road.clock.advance(2000);
-    assert.equal(road.gate.open, 4, 'another queue has sixteen of its own');
+    await road.clock.advance(500);
+    assert.equal(road.gate.open, 5);
+    await road.clock.advance(400);
     road.going[0]?.answer();
     await settle();
-    await road.clock.advance(500);
-    assert.equal(road.gate.open, 3, 'who is done makes room');
-    for (let nth = 0; nth < 4; nth += 1) stuck(road, 100 + nth, { queue: 'week' });
-    await road.clock.advance(2000);
-    assert.equal(road.gate.open, 5, 'two of the four keep their turn');
+    await road.clock.advance(100);
+    assert.equal(road.gate.open, 0, 'who is done makes room, another queue has sixteen of its own');
+    assert.equal(readers.filter(isCut).length, 3, 'there was none for the other three');
+    assert.equal(road.going.length, 17);
     for (const going of [...road.going]) going.answer();
     await settle();
-    assert.ok(readers.every(({ ended }) => ended === 'answered'));
+    assert.equal(readers.filter(({ ended }) => ended === 'answered').length, 17);
+    assert.equal(road.gate.done.length, 21);
+  });
+
+  it('ends where there are too many: no turn of a lane of two is held longer than three seconds', async () => {
+    const road = readersRoad(2);
+    const mine = [1, 2, 3, 4].map((nth) => stuck(road, nth));
+    await road.clock.advance(1000);
+    assert.deepEqual([road.gate.open, road.going.length], [2, 4], 'two go on without, the next two have the turns');
+    const other = road.call({ account: 'bob', target: '/api/v3/jobs/9' });
+    await settle();
+    assert.equal(road.gate.waiting.size, 1);
+    await road.clock.advance(3000);
+    assert.equal(road.gate.waiting.size, 0);
+    road.going.find(({ call }) => call.account === 'bob')?.answer();
+    await settle();
+    assert.equal(other.ended, 'answered');
+    assert.deepEqual(mine.map(isCut), [true, true, false, false], 'who stands still longest ends first');
     assert.equal(road.gate.open, 0);
+    assert.deepEqual(
+      road.log.map(({ level, fields }) => [level, fields.event, fields.account, fields.queue]),
+      Array.from({ length: 2 }, () => ['warn', 'slow_reader_cut', 'alice', 'night']),
+    );
+  });
+
+  it('that takes a little has ten seconds there; then the newest of whoever has most of them ends', async () => {
+    const road = readersRoad();
+    const first = stuck(road, 1, { account: 'team', identity: 'ann' });
+    await road.clock.advance(500);
+    const second = stuck(road, 2, { account: 'team', identity: 'ann' });
+    const third = stuck(road, 3, { account: 'team', identity: 'ben' });
+    const slow = [first, second, third];
+    for (let look = 0; look < 19; look += 1) {
+      for (const { response } of slow) response.taken += 1000;
+      await road.clock.advance(500);
+    }
+    assert.deepEqual([road.gate.open, slow.map(isCut)], [1, [false, false, false]]);
+    for (const { response } of slow) response.taken += 1000;
+    await road.clock.advance(500);
+    assert.deepEqual([road.gate.open, slow.map(isCut)], [0, [false, true, false]]);
+  });
+
+  it('ends after half a minute in which it took nothing, wherever it is; a sender that pauses is none', async () => {
+    const road = readersRoad();
+    const dead = stuck(road, 1);
+    const slow = stuck(road, 2, { account: 'bob' });
+    const quiet = road.call({ account: 'carl', target: '/api/v3/jobs/3' });
+    await road.clock.advance(29_500);
+    slow.response.taken += 1;
+    assert.equal(isCut(dead), false);
+    await road.clock.advance(500);
+    assert.deepEqual([dead, slow, quiet].map(isCut), [true, false, false]);
+    await road.clock.advance(29_500);
+    assert.equal(isCut(slow), false);
+    await road.clock.advance(500);
+    assert.deepEqual([dead, slow, quiet].map(isCut), [true, true, false]);
+    road.going[0]?.answer();
+    await settle();
+    assert.deepEqual([quiet.ended, road.gate.open], ['answered', 0]);
+  });
+
+  it('is not cut because somebody set the clock', async () => {
+    const road = readersRoad();
+    const reader = stuck(road, 1);
+    await road.clock.advance(1000);
+    road.clock.step(3_600_000);
+    await road.clock.advance(1000);
+    assert.equal(isCut(reader), false);
   });
 
   it('that goes away afterwards gives nothing back twice', async () => {
