@@ -158,7 +158,10 @@ async function repeat(parts: Parts, work: NaturalWork, earlier: Earlier): Promis
   if (lease === null) throw inProgress(false);
   await using _held = lease;
   const { stored, state } = earlier;
-  return state.kind === 'done' ? deliver(parts, work, { stored, state }) : resolve(parts, work, { stored, state });
+  // Awaited here: the lease is to be held until it is over, and a refusal must find somebody who waits for it.
+  return state.kind === 'done'
+    ? await deliver(parts, work, { stored, state })
+    : await resolve(parts, work, { stored, state });
 }
 
 /** The answer that nobody heard is kept until somebody is there to hear it. */

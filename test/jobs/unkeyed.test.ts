@@ -203,6 +203,47 @@ describe('a submission without a key', () => {
     await assert.rejects(submit(world, { ...BODY, logfile: 'L2' }, replica), codeIs('GW_OUTCOME_UNKNOWN'));
   });
 
+  it('is looked for by one repeat at a time: the others are told to wait until that one has ended', async () => {
+    await using world = createJobsWorld();
+    world.vovserver.reading = 'away';
+    world.vovserver.mishaps = ['lost-after'];
+    await assert.rejects(submit(world), codeIs('GW_OUTCOME_UNKNOWN'));
+    world.vovserver.reading = 'ok';
+    const [looks, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const way = world.vovserver.way('alice');
+    const slow = async (target: string): Promise<Answer> => {
+      looks.resolve();
+      await goesOn.promise;
+      return way.read(target);
+    };
+    const first = world.submissions.submit(submissionOf({ key: null }), { ...way, read: slow });
+    await looks.promise;
+    // Its lease would have been given back by now, if it was given back too early.
+    await new Promise(setImmediate);
+    await assert.rejects(submit(world, BODY, world.join()), codeIs('GW_KEY_IN_PROGRESS'));
+    goesOn.resolve();
+    assert.equal(jobIdOf(await first), world.vovserver.jobs[0]?.id);
+    assert.equal(world.vovserver.jobs.length, 1);
+  });
+
+  it('is refused to its caller alone when the store takes its time to give the lease back', async (t) => {
+    await using world = createJobsWorld();
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    t.after(() => process.off('unhandledRejection', note));
+    const slowly: typeof world.kv.run = async (script, keys, args) => {
+      if (script.name === 'lease-release') for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+      return world.kv.run(script, keys, args);
+    };
+    const replica = world.join({ ...world.kv, run: slowly });
+    world.vovserver.reading = 'away';
+    world.vovserver.mishaps = ['lost-after'];
+    await assert.rejects(submit(world, BODY, replica), codeIs('GW_OUTCOME_UNKNOWN'));
+    await assert.rejects(submit(world, BODY, replica), codeIs('GW_OUTCOME_UNKNOWN'), 'the repeat');
+    assert.deepEqual(unhandled, []);
+  });
+
   it('gives back what vovserver says, errors too', async () => {
     await using world = createJobsWorld();
     world.vovserver.mishaps = ['refused', 'fails-before', 'not-sent'];
