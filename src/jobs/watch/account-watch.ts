@@ -2,6 +2,7 @@ import type { Account, Clock, Identity } from '../../kernel/index.ts';
 import { isFinal } from './job-state.ts';
 import type { Lookups } from './lookups.ts';
 import type { JobChange, WatchedJob } from './ports.ts';
+import type { Asker } from './rounds.ts';
 import type { Submitters } from './submitters.ts';
 import type { Watcher } from './watcher.ts';
 
@@ -117,10 +118,10 @@ export class AccountWatch {
    * The job as it is, at most `maxAge` milliseconds old where the table does not show it; null when vovserver shows no such
    * job. `shown` is false for what it showed before, and does no more. Throws GatewayError.
    */
-  async find(jobId: string, maxAge: number): Promise<Found> {
+  async find(jobId: string, maxAge: number, asker: Asker): Promise<Found> {
     const before = this.inTable(jobId);
     if (before !== undefined && this.isShown(jobId)) return { job: before, shown: true };
-    const job = await this.#options.lookups.find(jobId, maxAge);
+    const job = await this.#options.lookups.find(jobId, maxAge, asker);
     if (job !== null) return { job, shown: true };
     return { job: before ?? null, shown: false };
   }

@@ -19,7 +19,7 @@ export interface CurrentParts {
 /** Tells what one job is doing now. `last`: as the same caller saw it before. Throws GW_NOT_FOUND, and what a read throws. */
 export type Current = (
   watch: AccountWatch,
-  ask: Pick<JobAsk, 'account' | 'identity' | 'jobId'>,
+  ask: Pick<JobAsk, 'account' | 'identity' | 'jobId' | 'leaving'>,
   last?: WatchedJob,
 ) => Promise<WatchedJob>;
 
@@ -71,10 +71,10 @@ export function createCurrent({ origins, clock, interval, readAge }: CurrentPart
   };
 
   return async (watch, ask, last) => {
-    const { identity, jobId } = ask;
+    const { identity, jobId, leaving } = ask;
     const maxAge = Math.min(LOOKUP_GAP, interval());
     const asked = clock.now() - maxAge;
-    const { job, shown } = await watch.find(jobId, maxAge);
+    const { job, shown } = await watch.find(jobId, maxAge, { subject: identity.subject, leaving });
     if (shown && job?.state !== 'forgotten') return await checkOwn(watch, identity, job);
     if (job === null) return await missing(watch, ask, last, asked, Number.NEGATIVE_INFINITY);
     if (job.state === 'forgotten') return await missing(watch, ask, last, asked, job.seenAt);

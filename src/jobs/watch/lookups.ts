@@ -1,12 +1,15 @@
 import { type Clock, GatewayError, messageOf } from '../../kernel/index.ts';
 import type { SubmissionWay } from '../ports.ts';
 import type { WatchedJob } from './ports.ts';
+import { type Asker, createRounds } from './rounds.ts';
 import type { Serial } from './serial.ts';
 import { type FieldSet, idsQuery, isMisunderstood, jobTarget, MOST_IDS, readJob, readJobs } from './watch-query.ts';
 
 /** Jobs that may wait to be looked up, and that are remembered. */
 const MOST_PENDING = 5000;
 const REMEMBERED = 5000;
+/** Jobs that may wait to be read one by one. */
+const MOST_CONFIRMING = 20;
 
 /** Which fields vovserver is known to have; one for each queue. */
 export interface Dialect {
@@ -28,7 +31,7 @@ export interface LookupsOptions {
 /** Looks single jobs up, many with one call. */
 export interface Lookups {
   /** The job, null when vovserver knows none; at most `maxAge` milliseconds old. Throws GatewayError. */
-  find(jobId: string, maxAge: number): Promise<WatchedJob | null>;
+  find(jobId: string, maxAge: number, asker: Asker): Promise<WatchedJob | null>;
   /** The job as it was looked up last; undefined when it was not, or is not there. */
   recall(jobId: string): WatchedJob | undefined;
   /** Looks many up at once. Throws GatewayError. */
@@ -40,22 +43,10 @@ export interface Lookups {
   confirm(jobId: string): Promise<WatchedJob | null>;
 }
 
-interface Asked {
-  readonly promise: Promise<WatchedJob | null>;
-  resolve(job: WatchedJob | null): void;
-  reject(error: unknown): void;
-}
-
 interface Known {
   readonly job: WatchedJob | null;
   readonly at: number;
 }
-
-const newAsked = (): Asked => {
-  const { promise, resolve, reject } = Promise.withResolvers<WatchedJob | null>();
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
-};
 
 const unreadable = (error: unknown): GatewayError =>
   error instanceof GatewayError
@@ -111,7 +102,7 @@ async function askJob({ way, clock, onCall }: LookupsOptions, jobId: string): Pr
 export function createLookups(options: LookupsOptions): Lookups {
   const { serial, clock, gap, onSeen } = options;
   const known = new Map<string, Known>();
-  const pending = new Map<string, Asked>();
+  const pending = createRounds(MOST_PENDING);
   /** From when a call is planned until it ended: who asks meanwhile goes with the next. */
   let planned = false;
   let lastAt = Number.NEGATIVE_INFINITY;
@@ -137,13 +128,13 @@ export function createLookups(options: LookupsOptions): Lookups {
     return found;
   };
   const flush = async (): Promise<void> => {
-    const asked = [...pending].slice(0, MOST_IDS);
-    for (const [jobId] of asked) pending.delete(jobId);
+    const asked = pending.take(MOST_IDS);
+    const all = [...asked.values()].flat();
     try {
-      const found = await findAll(asked.map(([jobId]) => jobId));
-      for (const [jobId, { resolve }] of asked) resolve(found.get(jobId) ?? null);
+      const found = await findAll([...asked.keys()]);
+      for (const { jobId, resolve } of all) resolve(found.get(jobId) ?? null);
     } catch (error) {
-      for (const [, { reject }] of asked) reject(error);
+      for (const { reject } of all) reject(error);
     } finally {
       planned = false;
       if (pending.size > 0) schedule();
@@ -159,6 +150,10 @@ export function createLookups(options: LookupsOptions): Lookups {
   const confirm = (jobId: string): Promise<WatchedJob | null> => {
     const running = confirming.get(jobId);
     if (running !== undefined) return running;
+    if (confirming.size >= MOST_CONFIRMING) {
+      const detail = 'Lists of vovserver are old, and too many jobs are being read one by one.';
+      return Promise.reject(new GatewayError('GW_SATURATED', detail, { retryAfter: 2 }));
+    }
     const next = serial(() => askJob(options, jobId))
       .then((job) => {
         remember(jobId, job);
@@ -173,18 +168,12 @@ export function createLookups(options: LookupsOptions): Lookups {
     findAll,
     confirm,
     recall: (jobId) => known.get(jobId)?.job ?? undefined,
-    async find(jobId, maxAge) {
+    async find(jobId, maxAge, asker) {
       const one = known.get(jobId);
       if (one !== undefined && clock.now() - one.at < maxAge) return one.job;
-      const waiting = pending.get(jobId);
-      if (waiting !== undefined) return waiting.promise;
-      if (pending.size >= MOST_PENDING) {
-        throw new GatewayError('GW_SATURATED', 'Too many jobs are being looked up.', { retryAfter: 2 });
-      }
-      const asked = newAsked();
-      pending.set(jobId, asked);
+      const waiter = pending.add(jobId, asker);
       schedule();
-      return asked.promise;
+      return waiter.promise;
     },
   };
 }
