@@ -1,9 +1,12 @@
+import { checkScope } from '../access/index.ts';
 import type { WebRoute } from '../auth/index.ts';
 import { normalJobId, type Origin, type Origins } from '../jobs/index.ts';
 import { GatewayError, type Identity } from '../kernel/index.ts';
 
+const seesAll = ({ roles }: Identity): boolean => roles.some((role) => role !== 'user');
+
 const mayKnow = (identity: Identity, origin: Origin): boolean =>
-  origin.subject === identity.subject || identity.roles.some((role) => role !== 'user');
+  origin.subject === identity.subject || seesAll(identity);
 
 const isoOf = (ms: number): string => new Date(ms).toISOString();
 
@@ -32,11 +35,14 @@ export function createJobRoutes(origins: Origins): readonly WebRoute[] {
       door: 'portal',
       needs: 'caller',
       async handle({ params, queue }, { caller }) {
+        if (caller === null) throw new GatewayError('GW_UNAUTHENTICATED', 'Nobody is known here.');
+        checkScope(caller.scopes, 'read');
         const jobId = normalJobId(params.id ?? '');
         const origin = jobId === null ? null : await origins.find(queue, jobId);
         // Whether a job of somebody else was submitted here is nobody's business either.
-        if (origin === null || caller === null || !mayKnow(caller.identity, origin)) {
-          throw new GatewayError('GW_NOT_FOUND', 'The gateway knows no submission of yours with this job id.');
+        if (origin === null || !mayKnow(caller.identity, origin)) {
+          const whose = seesAll(caller.identity) ? '' : ' of yours';
+          throw new GatewayError('GW_NOT_FOUND', `The gateway knows no submission${whose} with this job id.`);
         }
         return { kind: 'json', body: originBody(origin) };
       },

@@ -10,6 +10,7 @@ import {
   type WebAnswer,
   type WebRequest,
 } from '../kernel/index.ts';
+import { type Limiter, rateLimitHeaders } from '../limits/index.ts';
 import { jobBody } from './job-body.ts';
 import { openJobEvents } from './job-events.ts';
 import { accountOf } from './steps/choose-account.ts';
@@ -18,6 +19,7 @@ import { preferredWait } from './upstream-call.ts';
 export interface JobWatchRoutesOptions {
   readonly watch: JobWatch;
   readonly rules: () => AccountRules;
+  readonly limiter: Pick<Limiter, 'admitIdentity'>;
   /** Milliseconds. */
   readonly maxWait: () => number;
   readonly clock: Clock;
@@ -85,7 +87,7 @@ interface Known {
 
 /** Waiting for jobs: one job with `?wait=`, or all of one's own as events. */
 export function createJobWatchRoutes(options: JobWatchRoutesOptions): readonly WebRoute[] {
-  const { watch, rules, maxWait, clock } = options;
+  const { watch, rules, limiter, maxWait, clock } = options;
   const known = (caller: Caller | null, queue: string): Known => {
     if (caller === null) throw new GatewayError('GW_UNAUTHENTICATED', 'Nobody is known here.');
     checkScope(caller.scopes, 'read');
@@ -99,12 +101,26 @@ export function createJobWatchRoutes(options: JobWatchRoutesOptions): readonly W
     const same = now.caller.identity.subject === then.caller.identity.subject && now.account.name === then.account.name;
     if (!same) throw new GatewayError('GW_UNAUTHENTICATED', 'The credential now is another one’s.');
   };
+  /** Takes one read from the limits of the caller, as a read of the proxied API does, however long it waits. */
+  const admit = async ({ identity }: Caller): Promise<Readonly<Record<string, string>>> => {
+    const admission = await limiter.admitIdentity(identity, 'read');
+    const { 'Retry-After': _, ...headers } = rateLimitHeaders(admission);
+    if (admission.allowed) return headers;
+    const { retryAfter } = admission;
+    const detail = `The rate limit of this identity is reached; retry in ${retryAfter} s.`;
+    throw new GatewayError('GW_RATE_LIMITED', detail, { retryAfter, headers });
+  };
   const route = (
     path: string,
     answer: (request: WebRequest, visitor: Visitor, who: Known) => Promise<WebAnswer> | WebAnswer,
   ): WebRoute => ({
     ...{ method: 'GET', path, door: 'portal', needs: 'caller' },
-    handle: async (request, visitor) => answer(request, visitor, known(visitor.caller, request.queue)),
+    async handle(request, visitor) {
+      const who = known(visitor.caller, request.queue);
+      const limits = await admit(who.caller);
+      const answered = await answer(request, visitor, who);
+      return { ...answered, headers: { ...limits, ...answered.headers } };
+    },
   });
   return [
     route('/gateway/v1/jobs/events', ({ queue, raw, query, method }, visitor, { caller, account }) => {

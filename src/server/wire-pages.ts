@@ -72,6 +72,7 @@ export function wirePages(options: PagesOptions): Pages {
     ...createJobWatchRoutes({
       watch: options.jobWatch,
       rules: () => decided().rules,
+      limiter: options.limiter,
       maxWait: () => config().jobs.watch.maxWait,
       clock,
     }),
