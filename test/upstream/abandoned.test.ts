@@ -170,6 +170,7 @@ describe('reads whose callers hang up', () => {
     await using scene = await createScene(8, { timeouts: { headers: '300ms' } });
     for (let nth = 0; nth < 5; nth += 1) await scene.abandon(`/list/${nth}`);
     await until(() => scene.gate.open === 0);
+    assert.ok(scene.gate.done.every(({ ok, seconds }) => ok === false && Number.isFinite(seconds)));
     assert.equal((await scene.rig.call()).code, 'GW_UPSTREAM_DOWN');
     assert.equal(scene.server.requests.length, 5);
   });
