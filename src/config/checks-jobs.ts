@@ -1,46 +1,18 @@
 import { type PatternFault, patternFault } from './bounded-pattern.ts';
 import type { Check, CheckFinding } from './checks.ts';
 import { mapsGroups, unknown } from './checks-mapping.ts';
+import { POLICY_CHECKS } from './checks-policy.ts';
 import { twice } from './checks-queue.ts';
 import type { Draft } from './draft.ts';
-
-type RuleDraft = NonNullable<NonNullable<NonNullable<Draft['jobs']>['policy']>[number]>;
-type QuotaDraft = NonNullable<NonNullable<NonNullable<Draft['jobs']>['quotas']>[number]>;
-type FieldDraft = NonNullable<NonNullable<RuleDraft['fields']>[string]>;
-
-/** A rule about each of jobs.policy. */
-const policyRule = (
-  name: string,
-  rule: (rule: RuleDraft, path: string, draft: Draft) => Iterable<CheckFinding>,
-): Check => ({
-  name,
-  *run(draft) {
-    for (const [index, entry] of (draft.jobs?.policy ?? []).entries()) {
-      if (entry !== undefined) yield* rule(entry, `jobs.policy[${index}]`, draft);
-    }
-  },
-});
-
-/** A rule about each field of each of jobs.policy. */
-const fieldRule = (name: string, rule: (field: FieldDraft, path: string) => Iterable<CheckFinding>): Check =>
-  policyRule(name, function* ({ fields }, path) {
-    for (const [key, field] of Object.entries(fields ?? {})) {
-      if (field !== undefined) yield* rule(field, `${path}.fields.${key}`);
-    }
-  });
-
-/** A rule about each of jobs.quotas. */
-const quotaRule = (
-  name: string,
-  rule: (quota: QuotaDraft, path: string, draft: Draft) => Iterable<CheckFinding>,
-): Check => ({
-  name,
-  *run(draft) {
-    for (const [index, entry] of (draft.jobs?.quotas ?? []).entries()) {
-      if (entry !== undefined) yield* rule(entry, `jobs.quotas[${index}]`, draft);
-    }
-  },
-});
+import {
+  defined,
+  type FieldDraft,
+  fieldRule,
+  namesIn,
+  policyRule,
+  type QuotaDraft,
+  quotaRule,
+} from './jobs-entries.ts';
 
 /** Longest text that the policy runs a pattern on; two open repetitions in a row and two `?`: 30 ms at worst. */
 const LONGEST = 4096;
@@ -59,20 +31,8 @@ const REQUIRED = ['command', 'logfile', 'rundir', 'env'];
 
 const FIELD_NAME = /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/;
 
-const defined = <T>(values: readonly (T | undefined)[] | undefined): T[] =>
-  (values ?? []).filter((value) => value !== undefined);
-
 const isFolder = (path: string): boolean =>
   path === '/' || (/^(?:\/[^/\0]+)+\/?$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path) && !/[~$]/.test(path));
-
-function* namesIn(rule: RuleDraft, path: string): Generator<readonly [path: string, name: string]> {
-  for (const key of ['fields', 'defaults'] as const) {
-    for (const name of Object.keys(rule[key] ?? {})) yield [`${path}.${key}.${name}`, name];
-  }
-  for (const key of ['allowKeys', 'denyKeys'] as const) {
-    for (const [at, name] of (rule[key] ?? []).entries()) if (name !== undefined) yield [`${path}.${key}[${at}]`, name];
-  }
-}
 
 function* groupLists(draft: Draft): Generator<readonly [path: string, group: string]> {
   const lists = [
@@ -144,6 +104,42 @@ const OBJECT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
 /** From then on a job may have run and be forgotten, so that its absence proves nothing. */
 const FORGOTTEN_MS = 30 * 60_000;
 
+/** From then on proxies in front of the gateway may have ended a call that waits. */
+const LONG_WAIT_MS = 10 * 60_000;
+
+/** Rules of times that belong together. */
+const TIME_CHECKS: readonly Check[] = [
+  {
+    name: 'a key is remembered until its submission is decided',
+    *run({ jobs }) {
+      const { lost, dead, readAge } = jobs?.settle ?? {};
+      if (lost === undefined || dead === undefined || readAge === undefined) return;
+      const decided = Math.max(lost, dead) + readAge;
+      const life = jobs?.keyLife ?? 0;
+      if (life <= 0 || life >= decided) return;
+      const reason = 'is shorter than jobs.settle says that it takes to know what became of a lost submission';
+      const mend = `Write ${Math.ceil(decided / 1000)}s or more: a repeat after it would be sent again.`;
+      yield { path: 'jobs.keyLife', reason, mend };
+    },
+  },
+  {
+    name: 'waits last from one look to some minutes',
+    *run({ jobs }) {
+      const { interval, maxWait } = jobs?.watch ?? {};
+      const path = 'jobs.watch.maxWait';
+      if (maxWait === undefined) return;
+      if (interval !== undefined && maxWait < interval) {
+        const reason = 'is shorter than jobs.watch.interval: waits end before vovserver is asked again';
+        yield { path, reason, mend: 'Make it some times as long, for example 60s.', level: 'warning' };
+      }
+      if (maxWait > LONG_WAIT_MS) {
+        const reason = 'is longer than 10m, and what stands between may end calls that are silent so long';
+        yield { path, reason, mend: 'Write some minutes at most: callers simply wait again.', level: 'warning' };
+      }
+    },
+  },
+];
+
 /** Rules of jobs.policy and jobs.quotas. */
 export const JOBS_CHECKS: readonly Check[] = [
   {
@@ -174,7 +170,9 @@ export const JOBS_CHECKS: readonly Check[] = [
       }
     },
   },
+  ...TIME_CHECKS,
   ...QUOTA_CHECKS,
+  ...POLICY_CHECKS,
   {
     name: 'each policy rule has its own name',
     *run({ jobs }) {
@@ -245,7 +243,8 @@ export const JOBS_CHECKS: readonly Check[] = [
     name: 'policy and quotas name known groups',
     *run(draft) {
       const own = new Set(Object.keys(draft.identity?.groups ?? {}));
-      if (mapsGroups(draft)) return;
+      // Groups at fault may be those that are named.
+      if (mapsGroups(draft) || draft.identity?.groups === undefined) return;
       for (const [path, group] of groupLists(draft)) {
         if (own.has(group)) continue;
         const mend = 'Add it to identity.groups, or let a provider map groups.';

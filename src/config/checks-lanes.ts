@@ -1,10 +1,43 @@
-import type { Check } from './checks.ts';
+import type { Check, CheckFinding } from './checks.ts';
+import type { Draft } from './draft.ts';
+import { nearest } from './nearest.ts';
 
 const LANES = ['control', 'submit', 'read', 'list'] as const;
 /** Milliseconds. */
 const LONGEST_CACHE = 60_000;
 /** A path whose segments may be a name in braces, or a star. */
 const TEMPLATE = /^\/api\/v3(?:\/(?:[A-Za-z0-9_.-]+|\{[A-Za-z0-9_]+\}|\*))+$/;
+
+/** Templates of the reads that the gateway knows; a test holds them against its table of routes. */
+export const READ_TEMPLATES = [
+  '/api/v3/jobs',
+  '/api/v3/jobs/{id}',
+  '/api/v3/jobs/{id}/*',
+  '/api/v3/jobs/{id}/{field}',
+  '/api/v3/query',
+  '/api/v3/project/1/{field}',
+  '/api/v3/projects/1',
+] as const;
+
+/** Null while a route that the configuration opens is at fault: it may be the one that is meant. */
+function readTemplates({ access }: Draft): readonly string[] | null {
+  const opened = access?.extraRoutes?.map((route) => route?.template) ?? [undefined];
+  const known = opened.filter((template) => template !== undefined);
+  return known.length < opened.length ? null : [...READ_TEMPLATES, ...known];
+}
+
+function* noRoute(route: string, path: string, draft: Draft): Generator<CheckFinding> {
+  if (!TEMPLATE.test(route)) {
+    const mend = 'Write the template as the metrics show it, for example /api/v3/jobs/{id}, without query.';
+    yield { path, reason: 'is no template under /api/v3/', mend };
+    return;
+  }
+  const known = readTemplates(draft);
+  if (known === null || known.includes(route)) return;
+  const near = nearest(route, known);
+  const mend = near === null ? `Templates of reads: ${known.join(', ')}.` : `Did you mean ${near}?`;
+  yield { path, reason: 'is the template of no read, so that nothing would be cached', mend };
+}
 
 /** Rules of limits.lanes and queues[].coalesce. */
 export const LANE_CHECKS: readonly Check[] = [
@@ -71,8 +104,8 @@ export const LANE_CHECKS: readonly Check[] = [
   },
   {
     name: 'cached routes are templates, each once, for at most a minute',
-    *run({ queues }) {
-      for (const [index, queue] of (queues ?? []).entries()) {
+    *run(draft) {
+      for (const [index, queue] of (draft.queues ?? []).entries()) {
         const { cache = [], join } = queue?.coalesce ?? {};
         const at = `queues[${index}].coalesce`;
         const seen = new Map<string, number>();
@@ -83,10 +116,7 @@ export const LANE_CHECKS: readonly Check[] = [
             yield { path: `${path}.life`, reason: 'is longer than 60s', mend: 'Write 2s, for example.' };
           }
           if (route === undefined) continue;
-          if (!TEMPLATE.test(route)) {
-            const mend = 'Write the template as the metrics show it, for example /api/v3/jobs/{id}, without query.';
-            yield { path: `${path}.route`, reason: 'is no template under /api/v3/', mend };
-          }
+          yield* noRoute(route, `${path}.route`, draft);
           const first = seen.get(route);
           if (first === undefined) seen.set(route, nth);
           else yield { path: `${path}.route`, reason: `stands in cache[${first}], too`, mend: 'Remove one of them.' };

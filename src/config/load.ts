@@ -78,8 +78,9 @@ const decide = (layers: Layers, files: Files): ConfigResult => {
   const { raw, generated } = generate(settled.raw, settled.unread);
   const { config, findings } = shapeFindings(settled, raw);
   const hidden = [...findings.map((finding) => finding.path), ...settled.unread];
+  // What is said of a whole may be untrue when a part of it is at fault: it counts as missing.
   const crossed = CHECKS.flatMap((check) => [...check.run(toDraft(configShape, raw), { files })]).filter(
-    (finding) => !hidden.some((path) => hides(path, finding.path)),
+    (finding) => !hidden.some((path) => hides(path, finding.path) || hides(finding.path, path)),
   );
   const found = [...findings, ...settled.faults, ...crossed.filter((finding) => finding.level !== 'warning')];
   const byLine = (fault: Fault): number => fault.line ?? Number.POSITIVE_INFINITY;

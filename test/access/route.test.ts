@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createRouteTable, decideRoute, isApiPath, requiredScope } from '../../src/access/index.ts';
+import { createRouteTable, decideRoute, describeRoutes, isApiPath, requiredScope } from '../../src/access/index.ts';
+import { READ_TEMPLATES } from '../../src/config/checks-lanes.ts';
 import { GatewayError, type RouteClass } from '../../src/kernel/index.ts';
 
 const table = createRouteTable([]);
@@ -236,5 +237,12 @@ describe('decideRoute as a whole', () => {
       }),
     );
     assert.ok(seen.size <= 9, [...seen].join(' '));
+  });
+});
+
+describe('templates of reads', () => {
+  it('are those that the configuration may name', () => {
+    const reads = describeRoutes([]).flatMap(({ method, template }) => (method === 'GET' ? [template] : []));
+    assert.deepEqual([...READ_TEMPLATES].sort(), reads.sort());
   });
 });

@@ -65,7 +65,7 @@ describe('vovgw check', () => {
   });
 
   it('says its warnings beside the faults, of all that is valid', async () => {
-    const rules = 'jobs:\n  policy: [{name: a, denyKeys: [env]}, {name: b, queues: [r]}]\n';
+    const rules = 'jobs:\n  policy: [{name: a, denyKeys: [env]}, {name: b, queues: [r], denyKeys: [wrapper]}]\n';
     using dir = folder({ 'g.yaml': `${TRIAL}${rules}modus: x\n` });
     const { code, err } = await check(['--config', dir.path('g.yaml')]);
     assert.equal(code, 1);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CHECKS, parseConfig } from '../../src/config/index.ts';
-import { JOBS_QUIET, JOBS_ROWS } from './jobs-rows.ts';
+import { JOBS_QUIET, JOBS_ROWS, MEANT_ROWS } from './jobs-rows.ts';
 import { faultsOf, KEY, noFile, PIN, parsed, patched, production, TOKEN_KEY } from './samples.ts';
 import { type Row, SIGN_IN_QUIET, SIGN_IN_ROWS } from './sign-in-rows.ts';
 
@@ -240,6 +240,7 @@ const ROWS: readonly Row[] = [
   { check: 'sizes are possible', patch: { server: { limits: { urlBytes: '0B' } } }, paths: ['server.limits.urlBytes'] },
   ...SIGN_IN_ROWS,
   ...JOBS_ROWS,
+  ...MEANT_ROWS,
 ];
 
 /** What must pass without a fault, because it is only near a rule. */
@@ -282,6 +283,7 @@ describe('cross-checks', () => {
           result.warnings.map((text) => text.split(': ')[0]),
           paths,
         );
+        for (const text of result.warnings) if (says !== undefined) assert.match(text, says);
         return;
       }
       const faults = faultsOf(result);

@@ -35,6 +35,7 @@ const KEYS = [...everyKey(configShape, [])];
 /** What a key needs beside it: [pattern of its path, variables]. */
 const COMPANY: readonly (readonly [RegExp, Record<string, string>])[] = [
   [/^jobs\.policy\.0\.(?!name)/, { VOVGW_JOBS_POLICY_0_NAME: 'w' }],
+  [/^jobs\.policy\.0\.(?!denyKeys)/, { VOVGW_JOBS_POLICY_0_DENY_KEYS: '[wrapper]' }],
   [
     /^jobs\.quotas\.0\.(?!name)(?!liveJobs)/,
     { VOVGW_JOBS_QUOTAS_0_NAME: 'w', VOVGW_JOBS_QUOTAS_0_LIVE_JOBS: '9', VOVGW_JOBS_QUOTAS_0_GROUPS: '[w]' },
@@ -115,7 +116,10 @@ const VALUES: Readonly<Record<string, string>> = {
   'jobs.quotas': '[{name: w, liveJobs: 1}]',
   'jobs.quotas.0.queues': '[q]',
   'jobs.quotas.0.queues.0': 'q',
-  'jobs.policy': '[{name: w}]',
+  'jobs.keyLife': '400d',
+  'jobs.quotas.0.exceptGroups': '[v]',
+  'jobs.quotas.0.exceptGroups.0': 'v',
+  'jobs.policy': '[{name: w, denyKeys: [force]}]',
   'jobs.policy.0.queues': '[q]',
   'jobs.policy.0.queues.0': 'q',
   'jobs.policy.0.fields': '{env: {oneOf: [BASE]}}',

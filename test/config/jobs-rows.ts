@@ -3,9 +3,16 @@ import type { Row } from './sign-in-rows.ts';
 type Tree = Record<string, unknown>;
 
 const GROUPS = { identity: { groups: { cad: ['alice'] } } };
+const SAYS = ['allowKeys', 'denyKeys', 'fields', 'defaults'];
 const policy = (...rules: Tree[]): Tree => ({
   ...GROUPS,
-  jobs: { policy: rules.map((rule, at) => ({ name: `rule-${at}`, ...rule })) },
+  jobs: {
+    policy: rules.map((rule, at) => ({
+      name: `rule-${at}`,
+      ...(SAYS.some((key) => key in rule) ? {} : { denyKeys: ['wrapper'] }),
+      ...rule,
+    })),
+  },
 });
 const quotas = (...entries: Tree[]): Tree => ({
   ...GROUPS,
@@ -31,6 +38,11 @@ const KEPT = 'policy defaults keep the rule';
 const THROUGH = 'policy lets submissions through';
 const KNOWN = 'policy and quotas name known groups';
 const TIMES = 'durations are possible';
+const FIELDS = 'policy fields are fields of jobs';
+const SAYING = 'a policy rule says something';
+const CAN_BE = 'policy fields can be met';
+const SOMEBODY = 'policy rules concern somebody';
+const WAITS = 'waits last from one look to some minutes';
 const CACHED = 'cached routes are templates, each once, for at most a minute';
 const PATHS = 'shared paths are paths of the API';
 
@@ -58,7 +70,7 @@ export const JOBS_ROWS: readonly Row[] = [
   { check: NAMES, patch: policy({ denyKeys: ['wrapper', ' force'] }), paths: ['jobs.policy[0].denyKeys[1]'] },
   { check: NAMES, patch: policy({ allowKeys: [...ALL, 'é'] }), paths: ['jobs.policy[0].allowKeys[4]'] },
   { check: NAMES, patch: policy({ defaults: { '': 'x' } }), paths: ['jobs.policy[0].defaults.'] },
-  { check: NAMES, patch: policy({ fields: { 'a\t': {} } }), paths: ['jobs.policy[0].fields.a\t'] },
+  { check: NAMES, patch: policy({ fields: { 'a\t': { required: true } } }), paths: ['jobs.policy[0].fields.a\t'] },
   {
     check: MET,
     patch: policy({ denyKeys: ['jobname'], fields: { jobname: { required: true } } }),
@@ -202,9 +214,105 @@ export const JOBS_ROWS: readonly Row[] = [
   { check: 'what is shared shows nothing of jobs', patch: shared('/api/v3/jobs/1/host'), paths: [sharedAt(0)] },
 ];
 
+/** Rules of policy and quotas that cannot be meant. */
+export const MEANT_ROWS: readonly Row[] = [
+  ...(
+    [
+      ['rundr', /rundir\?/],
+      ['logifle', /logfile\?/],
+      ['priority', /priority,sched\?/],
+      ['interactive', /interactive,flag\?/],
+      ['comand', /command\?/],
+    ] as const
+  ).map(([name, says]) => ({
+    check: FIELDS,
+    patch: policy({ denyKeys: ['wrapper', name] }),
+    paths: ['jobs.policy[0].denyKeys[1]'],
+    says,
+    warns: true as const,
+  })),
+  {
+    check: FIELDS,
+    patch: policy({ fields: { rundr: { required: true }, Env: { required: true }, cmd: { required: true } } }),
+    paths: ['rundr', 'Env', 'cmd'].map((name) => `jobs.policy[0].fields.${name}`),
+    warns: true,
+  },
+  {
+    check: FIELDS,
+    patch: policy({ defaults: { setname: 'x' } }),
+    paths: [defaultAt('setname')],
+    says: /setName\?/,
+    warns: true,
+  },
+  { check: SAYING, patch: policy({ denyKeys: [], exceptGroups: ['cad'] }), paths: ['jobs.policy[0]'] },
+  { check: SAYING, patch: policy({ fields: {}, mode: 'observe' }), paths: ['jobs.policy[0]'] },
+  { check: 'a policy field has a rule', patch: policy({ fields: { rundir: {} } }), paths: [fieldAt('rundir')] },
+  {
+    check: 'a policy field has a rule',
+    patch: policy({ fields: { rundir: { required: false } } }),
+    paths: [fieldAt('rundir')],
+  },
+  {
+    check: CAN_BE,
+    patch: field({ required: true, oneOf: ['a'], pattern: 'b' }),
+    paths: [`${ENV}.oneOf`],
+    says: /pattern/,
+  },
+  {
+    check: CAN_BE,
+    patch: field({ oneOf: ['/proj', '/project/a', 'a'], under: ['/proj/a', '/x'] }),
+    paths: [`${ENV}.oneOf`],
+    says: /under/,
+  },
+  { check: CAN_BE, patch: field({ oneOf: ['5', 'x'], most: 4 }), paths: [`${ENV}.oneOf`], says: /most/ },
+  { check: CAN_BE, patch: field({ oneOf: ['b1', 'a2'], pattern: '[ab]' }), paths: [`${ENV}.oneOf`] },
+  ...['rundir', 'logfile', 'command'].map((name) => ({
+    check: CAN_BE,
+    patch: policy({ fields: { [name]: { most: 4 } } }),
+    paths: [`${fieldAt(name)}.most`],
+    says: /numbers/,
+  })),
+  { check: CAN_BE, patch: field({ most: 4, under: ['/proj'] }), paths: [`${ENV}.most`], says: /paths/ },
+  { check: SOMEBODY, patch: policy({ groups: ['cad'], exceptGroups: ['cad'] }), paths: [exceptAt('policy')] },
+  {
+    check: 'quotas concern somebody',
+    patch: quotas({ groups: ['cad'], exceptGroups: ['cad'] }),
+    paths: [exceptAt('quotas')],
+  },
+  // A second fault would be untrue: the limit is there, though it is none.
+  { check: 'a quota limits something', patch: quotas({ liveJobs: 'many' }), paths: ['jobs.quotas[0].liveJobs'] },
+  { check: SAYING, patch: policy({ denyKeys: 5 }), paths: ['jobs.policy[0].denyKeys'] },
+  { check: SAYING, patch: policy({ denyKeys: [], feilds: {} }), paths: ['jobs.policy[0].feilds'] },
+  ...['179s', '1ms'].map((keyLife) => ({
+    check: 'a key is remembered until its submission is decided',
+    patch: { jobs: { keyLife } },
+    paths: ['jobs.keyLife'],
+    says: /settle/,
+  })),
+  { check: WAITS, patch: { jobs: { watch: { maxWait: '2h' } } }, paths: ['jobs.watch.maxWait'], warns: true },
+  { check: WAITS, patch: { jobs: { watch: { maxWait: '4s' } } }, paths: ['jobs.watch.maxWait'], warns: true },
+  ...['/api/v3/jobs/45080', '/api/v3/querry', '/api/v3/sets/{id}', '/api/v3/jobs/{jobid}'].map((route) => ({
+    check: CACHED,
+    patch: cached({}, { route }),
+    paths: ['queues[0].coalesce.cache[1].route'],
+    says: /no read/,
+  })),
+];
+
 /** What is only near one of these checks. */
 export const JOBS_QUIET: readonly Tree[] = [
   policy({}, { groups: ['cad'] }),
+  policy({ denyKeys: ['Wrapper', 'dir', 'site_flag'], fields: { license: { required: true } } }),
+  { ...policy({ groups: ['cad', 'b'], exceptGroups: ['b'] }), identity: { groups: { cad: [], b: [] } } },
+  field({ oneOf: ['a', 'b1'], pattern: '[ab]' }),
+  field({ oneOf: ['/x', '/proj/a'], under: ['/proj/'] }),
+  field({ oneOf: ['/x'], under: ['/'] }),
+  { jobs: { keyLife: '180s', watch: { interval: '5s', maxWait: '10m' } } },
+  { jobs: { settle: { lost: '1s', dead: '2s', readAge: '0s' }, keyLife: '2s' } },
+  {
+    ...cached({ route: '/api/v3/sets/{id}' }),
+    access: { extraRoutes: [{ method: 'POST', template: '/api/v3/sets/{id}', class: 'control' }] },
+  },
   quotas({ per: 'group', groups: ['cad'], queues: ['chips'] }, { submissionsPerMinute: 60, submissionsPerDay: 61 }),
   quotas({ liveJobs: undefined, submissionsPerDay: 1, mode: 'observe' }),
   policy({ fields: { env: { pattern: '[A-Z]+(?:\\+[A-Z]+)?' }, command: { pattern: '.*a.*' } } }),
@@ -225,6 +333,14 @@ export const JOBS_QUIET: readonly Tree[] = [
 
 function defaultAt(name: string): string {
   return `jobs.policy[0].defaults.${name}`;
+}
+
+function fieldAt(name: string): string {
+  return `jobs.policy[0].fields.${name}`;
+}
+
+function exceptAt(list: 'policy' | 'quotas'): string {
+  return `jobs.${list}[0].exceptGroups`;
 }
 
 function sharedAt(at: number): string {
