@@ -26,6 +26,12 @@ function readTemplates({ access }: Draft): readonly string[] | null {
   return known.length < opened.length ? null : [...READ_TEMPLATES, ...known];
 }
 
+/** Whether a path, or a template with other names, is one of this template. */
+function isOf(template: string, route: string): boolean {
+  const [wanted, given] = [template.split('/'), route.split('/')];
+  return wanted.length === given.length && wanted.every((part, at) => part.startsWith('{') || part === given[at]);
+}
+
 function* noRoute(route: string, path: string, draft: Draft): Generator<CheckFinding> {
   if (!TEMPLATE.test(route)) {
     const mend = 'Write the template as the metrics show it, for example /api/v3/jobs/{id}, without query.';
@@ -34,7 +40,7 @@ function* noRoute(route: string, path: string, draft: Draft): Generator<CheckFin
   }
   const known = readTemplates(draft);
   if (known === null || known.includes(route)) return;
-  const near = nearest(route, known);
+  const near = known.find((template) => isOf(template, route)) ?? nearest(route, known);
   const mend = near === null ? `Templates of reads: ${known.join(', ')}.` : `Did you mean ${near}?`;
   yield { path, reason: 'is the template of no read, so that nothing would be cached', mend };
 }

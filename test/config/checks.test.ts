@@ -298,6 +298,19 @@ describe('cross-checks', () => {
     });
   }
 
+  it('name the template of a path, and the word that is near', () => {
+    const mends = [
+      ['/api/v3/jobs/45080', '/api/v3/jobs/{id}'],
+      ['/api/v3/jobs/{jobid}/*', '/api/v3/jobs/{id}/*'],
+      ['/api/v3/jobs/7/host', '/api/v3/jobs/{id}/{field}'],
+      ['/api/v3/querry', '/api/v3/query'],
+    ] as const;
+    for (const [route, template] of mends) {
+      const [fault] = faultsOf(parsed(withQueue({ coalesce: { cache: [{ route, life: '2s' }] } })));
+      assert.equal(fault?.mend, `Did you mean ${template}?`);
+    }
+  });
+
   it('let pass what is only near a rule', () => {
     for (const patch of ACCEPTED) {
       const result = parsed(patch);
