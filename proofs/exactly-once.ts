@@ -146,4 +146,7 @@ if (count > 0) {
   await powerCut(scenery, 'everysec');
   await control(scenery);
 }
+const fatal = await stage.fatal();
+for (const line of new Set(fatal)) console.log(line);
+figures.add('replicas that ended by a fault that nothing caught', '0', fatal.length, fatal.length === 0);
 figures.print();

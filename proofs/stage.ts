@@ -126,6 +126,8 @@ export interface Stage extends AsyncDisposable {
   setPassword(account: string, password: string): Promise<void>;
   /** Starts a gateway. `section` is merged over the common configuration, top level by top level. */
   gateway(section: Record<string, unknown>): Promise<GatewayProcess>;
+  /** What nothing caught in a gateway, so that it drained and ended, by their logs. */
+  fatal(): Promise<string[]>;
   /** Makes an access token with the command line. */
   token(gateway: GatewayProcess, user: string, label?: string): Promise<string>;
 }
@@ -183,6 +185,10 @@ export async function setStage(): Promise<Stage> {
       const gateway = await startGateway({ ...common, ...section }, folder);
       gateways.push(gateway);
       return gateway;
+    },
+    async fatal() {
+      const logs = await Promise.all(gateways.map(({ configFile }) => readText(configFile.replace('.yaml', '.log'))));
+      return logs.flatMap((log) => log.split('\n').filter((line) => line.includes('"event.action":"fatal"')));
     },
     async token(gateway, user, label = 'proof') {
       const args = ['token', 'create', '--user', user, '--label', label, '--scope', 'read,submit,control', '--json'];
