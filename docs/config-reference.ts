@@ -28,7 +28,8 @@ const formOf = (shape: Shape): string => {
 
 const rowOf = (path: string, shape: Shape, note: string): Row => ({
   key: path,
-  variable: variableOf(path),
+  // A mapping is given whole: a variable cannot tell where a name in it ends.
+  variable: path.includes('<name>') ? '' : variableOf(path),
   fallback: fallbackOf(shape),
   meaning: `${formOf(shape)}${shape.description}${note}`,
 });
@@ -52,6 +53,7 @@ function* rowsOf(path: string, shape: Shape, note: string): Generator<Row> {
 function* rowsBelow(path: string, shape: Shape): Generator<Row> {
   const { element } = shape;
   if (element !== null && shape.kind === 'list' && isBlock(element)) yield* rowsBelow(`${path}[]`, element);
+  if (element !== null && shape.kind === 'map' && isBlock(element)) yield* rowsBelow(`${path}.<name>`, element);
   for (const [word, choice] of shape.choices) {
     for (const [key, child] of writtenKeys(choice)) {
       const shared = word !== [...shape.choices.keys()][0] && [...shape.choices.values()][0]?.keys.has(key);
@@ -82,7 +84,7 @@ const table = (rows: readonly Row[]): string =>
     '|---|---|---|---|',
     ...rows.map(
       ({ key, variable, fallback, meaning }) =>
-        `| ${[code(key), code(variable), cell(fallback), cell(meaning)].join(' | ')} |`,
+        `| ${[code(key), variable === '' ? '' : code(variable), cell(fallback), cell(meaning)].join(' | ')} |`,
     ),
   ].join('\n');
 

@@ -2,29 +2,66 @@ import { z } from 'zod';
 import { duration } from './values.ts';
 
 const fieldRule = z.strictObject({
-  pattern: z.string().optional().describe('Regular expression for the whole value.'),
-  oneOf: z.array(z.string()).min(1).optional().describe('The value is one of these.'),
-  under: z.array(z.string()).min(1).optional().describe('A path below one of these folders, without `..`.'),
-  most: z.number().optional().describe('A number of at most this.'),
-  required: z.boolean().default(false).describe('The field must be there.'),
+  pattern: z
+    .string()
+    .optional()
+    .describe(
+      'Regular expression (JavaScript) that the whole value must match; it is anchored at both ends by itself, and case counts. Values up to 4096 characters; at most two of `*`, `+` and `{n,m}`.',
+    ),
+  oneOf: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('The value is one of these, character by character. A number is compared as its text: 4 is "4".'),
+  under: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe(
+      'An absolute path that is one of these folders or below it: /proj takes /proj and /proj/a, not /project. Refused are `.`, `..`, `//` and characters that a shell or Tcl gives a meaning; links are not followed, the text counts.',
+    ),
+  most: z
+    .number()
+    .optional()
+    .describe(
+      'A number of at most this, or a text that holds a plain decimal one: 4, "4", -1, 2.5; not 1e3, +4, 08. There is no lower bound.',
+    ),
+  required: z
+    .boolean()
+    .default(false)
+    .describe('A submission must have the field, after defaults were put in; a change or an order need not.'),
 });
 
 const policyRule = z.strictObject({
-  name: z.string().min(1).max(64).describe('Names the rule in refusals and in the log.'),
+  name: z.string().min(1).max(64).describe('Names the rule in refusals, metrics and the log.'),
   groups: z.array(z.string()).default([]).describe('For members of one of these groups; empty: for everyone.'),
   exceptGroups: z.array(z.string()).default([]).describe('But not for members of one of these.'),
   queues: z.array(z.string()).default([]).describe('On these queues; empty: on all.'),
-  mode: z.enum(['enforce', 'observe']).default('enforce').describe('observe: decide and report, but let pass.'),
-  allowKeys: z.array(z.string()).min(1).optional().describe('Only these fields may be in the body.'),
-  denyKeys: z.array(z.string()).default([]).describe('These fields may not be in the body.'),
+  mode: z
+    .enum(['enforce', 'observe'])
+    .default('enforce')
+    .describe('observe: decide and tell (log, vovgw_policy_decisions_total), but let pass.'),
+  allowKeys: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('Only these fields may be in a submission or a change, spelled so.'),
+  denyKeys: z
+    .array(z.string())
+    .default([])
+    .describe('These fields may not be in the body, in whatever case and with blanks or underscores between.'),
   fields: z
     .record(z.string(), fieldRule)
     .default({})
-    .describe('Rules for values, by field, for example env, rundir, command, resources, jobclass, "priority,sched".'),
+    .describe(
+      'Rules for values, by field, for example env, rundir, command, resources, jobclass, "priority,sched". The field must be spelled so, its value is a text or a number, and all rules beside each other must be met.',
+    ),
   defaults: z
     .record(z.string(), z.union([z.string(), z.number()]))
     .default({})
-    .describe('Values that are put in where the field is missing.'),
+    .describe(
+      'Values that are put into a submission where the field is missing; the first rule that has one wins. Not in observe mode.',
+    ),
 });
 
 const watch = z.strictObject({

@@ -184,6 +184,14 @@ describe('config/gateway.schema.json', () => {
 describe('docs/configuration.md', () => {
   const text = configReference();
 
+  it('says what each word of a field of the policy means, and gives what stands in a mapping no variable', () => {
+    for (const word of ['oneOf', 'pattern', 'under', 'most', 'required']) {
+      const row = text.split('\n').find((line) => line.startsWith(`| \`jobs.policy[].fields.<name>.${word}\` |  |`));
+      assert.ok(row !== undefined && row.length > 100, word);
+    }
+    assert.match(text, /^\| `limits\.groups\.<name>\.submit\.window` \| {2}\| \*\*required\*\* \|/m);
+  });
+
   it('has a row for every key with its variable', () => {
     for (const [key, shape] of configShape.keys) {
       for (const [below, child] of shape.keys) {
