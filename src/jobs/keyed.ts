@@ -50,8 +50,8 @@ export async function submitKeyed(
   const { queue, identity, method } = submission;
   const { place, query } = placeOf(submission);
   const id = parts.hash('submission', [queue, identity.subject, method, place, key]);
-  const fingerprint = fingerprintOf(query, submission.received ?? submission.body);
   const lease = await orRefuse(() => parts.leases.tryAcquire(`submission:${id}`, LEASE_MS));
+  const fingerprint = fingerprintOf(query, submission.received ?? submission.body);
   if (lease === null) return answerOfAnother(parts, submission, { id, fingerprint });
   await using held = lease;
   return await begin(parts, { submission, way, id, fingerprint, lease: held });

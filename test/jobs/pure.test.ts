@@ -94,6 +94,20 @@ describe('fingerprint', () => {
     assert.notEqual(of(deep), of(`${deep} `));
   });
 
+  it('takes what is long, or holds many values, by its bytes: nobody waits for its reading', () => {
+    const many = (values: number): string => JSON.stringify({ a: Array.from({ length: values }, () => 1) });
+    const long = (bytes: number): string => JSON.stringify({ command: 'x'.repeat(bytes) });
+    for (const [small, large] of [
+      [many(2000), many(2100)],
+      [long(65_000), long(66_000)],
+      [`[${'[],'.repeat(1000)}[]]`, `[${'[],'.repeat(1100)}[]]`],
+    ] as const) {
+      assert.equal(of(small), of(`${small} `));
+      assert.notEqual(of(large), of(`${large} `));
+      assert.equal(of(large), of(large));
+    }
+  });
+
   it('is the same for every way to write the same value, and another for another value', () => {
     fc.assert(
       fc.property(fc.jsonValue({ noUnicodeString: false }), fc.jsonValue(), (one, two) => {
