@@ -152,7 +152,9 @@ export interface WatchReplica {
   readonly forgotten: string[];
   /** When it is sure that there was no such job, for each that was forgotten. */
   readonly sure: number[];
-  follow(after?: string | null, account?: Account): Promise<Told>;
+  /** Reads of the record of who submitted what. */
+  finds(): number;
+  follow(after?: string | null, account?: Account, who?: string): Promise<Told>;
 }
 
 /** Replicas that watch one farm over one store, with a clock that the test moves. */
@@ -175,6 +177,7 @@ export function createWatchWorld(interval = 1000) {
     const saw: string[] = [];
     const forgotten: string[] = [];
     const sure: number[] = [];
+    const told = { finds: 0 };
     const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
     const watch = createJobWatch({
       kv: own,
@@ -185,6 +188,8 @@ export function createWatchWorld(interval = 1000) {
       wayFor: (account) => ({ read: (target) => farm.read(account.name, target) }),
       origins: {
         find: async (queue, jobId) => {
+          told.finds += 1;
+          if (own.cut) throw new GatewayError('GW_STORE_UNAVAILABLE', 'away', { retryAfter: 5 });
           const subject = submitters.get(jobId);
           if (subject === undefined) return null;
           const who = { subject, user: subject, account: farm.jobs.get(Number(jobId))?.user ?? 'alice' };
@@ -203,10 +208,11 @@ export function createWatchWorld(interval = 1000) {
     });
     return {
       ...{ watch, kv: own, saw, forgotten, sure },
-      async follow(after = null, account = ALICE) {
+      finds: () => told.finds,
+      async follow(after = null, account = ALICE, who = account.name) {
         const told: Told = { begun: [], jobs: [], ids: [], ended: false, last: '', stop: () => undefined };
         const following = watch.follow(
-          { account, identity: personOf(account.name), after },
+          { account, identity: personOf(who), after },
           {
             begin(how, head) {
               told.begun.push(how);

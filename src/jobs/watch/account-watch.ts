@@ -3,6 +3,7 @@ import { isFinal } from './job-state.ts';
 import type { Lookups } from './lookups.ts';
 import type { JobChange, WatchedJob } from './ports.ts';
 import type { Asker } from './rounds.ts';
+import { SharedNews } from './shared-news.ts';
 import type { Submitters } from './submitters.ts';
 import type { Watcher } from './watcher.ts';
 
@@ -31,6 +32,8 @@ export const seesAll = ({ roles }: Identity): boolean => roles.some((role) => ro
 
 /** One account as it is looked at from here: single jobs whenever asked, all of them while somebody waits. */
 export class AccountWatch {
+  /** Of a shared account. */
+  readonly shared: SharedNews;
   readonly #options: AccountWatchOptions;
   readonly #listeners = new Set<NewsListener>();
   #watcher: Watcher | null = null;
@@ -40,6 +43,7 @@ export class AccountWatch {
 
   constructor(options: AccountWatchOptions) {
     this.#options = options;
+    this.shared = new SharedNews(options);
   }
 
   get idle(): boolean {
@@ -55,6 +59,7 @@ export class AccountWatch {
     this.#watcher ??= startWatcher((changes, head) => {
       this.#newsAt = clock.now();
       for (const listener of this.#listeners) listener.news(changes, head);
+      this.shared.take(changes, head);
     });
     let held = true;
     return {
@@ -136,13 +141,5 @@ export class AccountWatch {
     const { account, submitters } = this.#options;
     if (job.user !== account.name) return false;
     return !account.shared || (await submitters.of(job)) === identity.subject;
-  }
-
-  /** These changes as far as they are of the identity's own jobs. */
-  async ownOf<C extends JobChange>(changes: readonly C[], identity: Identity): Promise<readonly C[]> {
-    const { account, submitters } = this.#options;
-    if (!account.shared) return changes;
-    const subjects = await submitters.ofAll(changes.map(({ job }) => job));
-    return changes.filter(({ job }) => subjects.get(job.jobId) === identity.subject);
   }
 }

@@ -1,6 +1,6 @@
 import type { AccountWatch } from './account-watch.ts';
 import type { JobChange, JobNews, NewsAsk, NewsReader } from './ports.ts';
-import { createSerial } from './serial.ts';
+import type { OwnedChange, SharedListener, SharedNews } from './shared-news.ts';
 import type { Drain } from './wait.ts';
 
 interface ReadingParts {
@@ -19,19 +19,60 @@ function newsOf(queue: string, changes: readonly JobChange[], head: string): Job
   return news;
 }
 
+type Give = (changes: readonly JobChange[], head: string) => void;
+
+interface Part {
+  /** Takes the changes of a look of which the reader has not begun before. */
+  readonly news: (changes: readonly JobChange[], begun: number, head: string) => void;
+  readonly missed: Give;
+  readonly listening: Disposable | null;
+}
+
+/** On a personal account all changes are one's own. */
+const readPersonal = (give: Give): Part => ({
+  news: (changes, begun, head) => give(begun < 0 ? changes : changes.slice(begun + 1), head),
+  missed: give,
+  listening: null,
+});
+
+/** On a shared account the changes come when it is known whose they are. */
+function readShared(shared: SharedNews, subject: string, give: Give, onLost: (head: string) => void): Part {
+  const began = shared.tick;
+  const skipped = new Set<JobChange>();
+  const wanted = new Set<JobChange>();
+  const isMine = ({ source, tick }: OwnedChange): boolean => {
+    // Once, though others may have missed it, too.
+    return wanted.delete(source) || (tick > began && !skipped.has(source));
+  };
+  const told: SharedListener['told'] = (bySubject, head) => {
+    const { changes, owned } = bySubject.get(subject) ?? { changes: [], owned: [] };
+    const mine = owned.filter(isMine);
+    // All who read the same share its bytes.
+    give(mine.length === owned.length ? changes : mine.map(({ change }) => change), head);
+  };
+  return {
+    listening: shared.listen({ told, lost: onLost }),
+    news(changes, begun) {
+      for (const change of changes.slice(0, begun + 1)) skipped.add(change);
+    },
+    missed(changes, head) {
+      for (const change of changes) wanted.add(change);
+      shared.missed(changes, head);
+    },
+  };
+}
+
 /** Lets a reader read the changes of one's jobs, beginning after the one that was asked for. */
 export function createReading(ask: NewsAsk, reader: NewsReader, { watch, drain, held }: ReadingParts): Disposable {
   const { account, identity, after } = ask;
-  const inTurn = createSerial();
   let open = true;
-  const pass = (changes: readonly JobChange[], head: string): void => {
+  const give: Give = (changes, head) => {
     if (open && changes.length > 0) reader.read(newsOf(account.queue, changes, head));
   };
-  const give = (changes: readonly JobChange[], head: string): void => {
-    // Synchronous on a personal account: all is one's own.
-    if (!account.shared) pass(changes, head);
-    else void inTurn(async () => pass(await watch.ownOf(changes, identity), head));
+  const reset = (head: string): void => {
+    if (open) reader.begin('reset', head);
   };
+  const part = account.shared ? readShared(watch.shared, identity.subject, give, reset) : readPersonal(give);
   const { table } = watch.watcher ?? {};
   const head = table?.head ?? '';
   const missed = after === null ? [] : (table?.after(after) ?? null);
@@ -39,13 +80,13 @@ export function createReading(ask: NewsAsk, reader: NewsReader, { watch, drain, 
     after === null ? 'new' : missed === null ? 'reset' : 'resumed',
     missed === null || after === null ? head : after,
   );
-  if (missed !== null) give(missed, head);
+  if (missed !== null && missed.length > 0) part.missed(missed, head);
   // What was seen right before this reading began may be told only now, once the other replicas know of it.
   let begun: string | null = head;
   const news = (changes: readonly JobChange[], last: string): void => {
     const at = begun === null ? -1 : changes.findIndex(({ id }) => id === begun);
     if (changes.length > 0) begun = null;
-    give(at < 0 ? changes : changes.slice(at + 1), last);
+    part.news(changes, at, last);
   };
   const listening = watch.listen({ news });
   const draining = drain.onDrain(() => {
@@ -54,7 +95,7 @@ export function createReading(ask: NewsAsk, reader: NewsReader, { watch, drain, 
   return {
     [Symbol.dispose]() {
       open = false;
-      for (const one of [listening, draining, ...held]) one[Symbol.dispose]();
+      for (const one of [listening, part.listening, draining, ...held]) one?.[Symbol.dispose]();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { type Account, type Clock, GatewayError, type JobState } from '../../kernel/index.ts';
 import type { Origin, Origins } from '../ports.ts';
+import { createShortMemory } from '../short-memory.ts';
 import { isFinal, stateOf } from './job-state.ts';
 import type { WatchedJob } from './ports.ts';
 
@@ -8,6 +9,10 @@ const WRITTEN_DOWN = 300;
 /** Milliseconds, as in `short-memory.ts`: a number may begin anew with another server. */
 const LIFE = 60_000;
 const REMEMBERED = 20_000;
+/** Milliseconds: a job may be seen so long before its submission is answered, which is when it is recorded. */
+const ANSWERED = 120_000;
+/** Records that are read at once. */
+const AT_ONCE = 100;
 
 export interface SubmittersOptions {
   readonly account: Account;
@@ -21,8 +26,11 @@ export interface SubmittersOptions {
 export interface Submitters {
   /** Null when it is not known. Throws GW_STORE_UNAVAILABLE. */
   of(job: WatchedJob): Promise<string | null>;
-  /** By job id, as far as it is known; waits once for what is not written down yet. */
-  ofAll(jobs: readonly WatchedJob[]): Promise<ReadonlyMap<string, string>>;
+  /**
+   * By job id, each once: null without a record, and nothing for what cannot be read now. Waits once for what is not written
+   * down yet.
+   */
+  ofAll(jobs: readonly WatchedJob[]): Promise<ReadonlyMap<string, string | null>>;
 }
 
 /** In the place of a subject: ask again in a moment. No subject is empty. */
@@ -46,6 +54,9 @@ const isBack = (known: Pick<Known, 'step' | 'ended'>, { state, ended }: WatchedJ
 /** Creates the memory of them: for a minute, until the server changes, and until a job goes back to its beginning. */
 export function createSubmitters({ account, origins, clock, epoch }: SubmittersOptions): Submitters {
   const kept = new Map<string, Known>();
+  /** Jobs that had no record when they were asked for twice. */
+  const unrecorded = createShortMemory<true>(clock);
+  const absentKey = ({ jobId }: WatchedJob): string => JSON.stringify([epoch(), jobId]);
 
   const keep = ({ jobId, state, ended }: WatchedJob, known: Pick<Known, 'subject' | 'until'>): void => {
     kept.delete(jobId);
@@ -70,18 +81,41 @@ export function createSubmitters({ account, origins, clock, epoch }: SubmittersO
     if (known !== undefined && isBack(known, job)) return true;
     return !isFinal(job.state) && isFinal(stateOf(origin.lastSeen?.status ?? ''));
   };
+  /** Null without a record. */
   const read = async (job: WatchedJob, late: boolean): Promise<string | null> => {
     const origin = await origins.find(account.queue, job.jobId);
-    if (origin === null || origin.account !== account.name) return null;
+    // A later record is that of the next job of this number.
+    if (origin === null || origin.account !== account.name || origin.submittedAt > job.seenAt + ANSWERED) return null;
     if (!late && isDoubtful(job, origin)) return DOUBTFUL;
     keep(job, { subject: origin.subject, until: clock.now() + LIFE });
     return origin.subject;
   };
-  const readSafely = (job: WatchedJob, late: boolean): Promise<string | null> =>
+  /** Undefined when it cannot be read. */
+  const readSafely = (job: WatchedJob, late: boolean): Promise<string | null | undefined> =>
     read(job, late).catch((error: unknown) => {
-      if (error instanceof GatewayError) return null;
+      if (error instanceof GatewayError) return undefined;
       throw error;
     });
+  /** What is found of these goes into `found`; gives those of which more may be known in a moment. */
+  const readAll = async (
+    jobs: readonly WatchedJob[],
+    late: boolean,
+    found: Map<string, string | null>,
+  ): Promise<WatchedJob[]> => {
+    const again: WatchedJob[] = [];
+    for (let at = 0; at < jobs.length; at += AT_ONCE) {
+      const some = jobs.slice(at, at + AT_ONCE);
+      const subjects = await Promise.all(some.map((job) => recall(job) ?? readSafely(job, late)));
+      for (const [index, job] of some.entries()) {
+        const subject = subjects[index];
+        if (subject !== DOUBTFUL && subject !== undefined) found.set(job.jobId, subject);
+        if (subject === null || subject === DOUBTFUL) again.push(job);
+      }
+      // What cannot be read now cannot be read in a moment either.
+      if (subjects.includes(undefined)) break;
+    }
+    return again;
+  };
 
   return {
     async of(job) {
@@ -91,18 +125,13 @@ export function createSubmitters({ account, origins, clock, epoch }: SubmittersO
       return await read(job, true);
     },
     async ofAll(jobs) {
-      const found = new Map<string, string>();
-      const asked: WatchedJob[] = [];
-      for (const job of jobs) {
-        const subject = recall(job) ?? (await readSafely(job, false));
-        if (subject === null || subject === DOUBTFUL) asked.push(job);
-        else found.set(job.jobId, subject);
-      }
-      if (asked.length > 0) await clock.sleep(WRITTEN_DOWN);
-      for (const job of asked) {
-        const subject = await readSafely(job, true);
-        if (subject !== null) found.set(job.jobId, subject);
-      }
+      const found = new Map<string, string | null>();
+      const lacking = await readAll(jobs, false, found);
+      const again = lacking.filter((job) => found.get(job.jobId) !== null || unrecorded.get(absentKey(job)) === null);
+      if (again.length === 0) return found;
+      await clock.sleep(WRITTEN_DOWN);
+      await readAll(again, true, found);
+      for (const job of again) if (found.get(job.jobId) === null) unrecorded.put(absentKey(job), true);
       return found;
     },
   };
