@@ -11,7 +11,7 @@ import { checkSame, inProgress, isOver, nothingSent, outcomeUnknown } from './ou
 import type { Parts, Work } from './parts.ts';
 import type { Answer, Submission, SubmissionWay } from './ports.ts';
 import { reconcile, recordOrigin } from './reconcile.ts';
-import { type SubmissionRecord, type SubmissionState, sameAttempt } from './record.ts';
+import { type SubmissionRecord, type SubmissionState, withState } from './record.ts';
 import { orRefuse, type Stored } from './record-store.ts';
 
 /** Also how long a key stays locked when its lease could not be given back. */
@@ -184,25 +184,43 @@ async function sentStep(
 
 /** Takes the record of this attempt away: it executed nothing, so a retry may go again. Never throws. */
 async function forget(parts: Parts, { id, submission }: Work, mine: Stored): Promise<void> {
-  const dropped = parts.late('a submission that executed nothing', async () => {
-    const current = await parts.store.read(id);
-    if (current !== null && sameAttempt(current.record, mine.record)) await parts.store.drop(id, current);
-  });
-  await Promise.all([dropped, parts.quotas.cancel(submission, mine.record.attempt)]);
+  await Promise.all([
+    dropAttempt(parts, id, mine.record.attempt),
+    parts.quotas.cancel(submission, mine.record.attempt),
+  ]);
 }
 
 /** Keeps the outcome of this attempt, also when another replica has taken it for unknown. Never throws. */
 function keep(parts: Parts, { id, submission }: Work, mine: Stored, state: SubmissionState): Promise<void> {
+  const { queue, account, requestId } = submission;
+  return keepState(parts, id, mine, state, { queue, account, request_id: requestId });
+}
+
+/** What waits while the store is away holds no body and no way to a caller, only what it writes. */
+function dropAttempt(parts: Parts, id: string, attempt: string): Promise<void> {
+  return parts.late('a submission that executed nothing', async () => {
+    const current = await parts.store.read(id);
+    if (current?.record.attempt === attempt) await parts.store.drop(id, current);
+  });
+}
+
+type LogFields = Readonly<Record<'queue' | 'account' | 'request_id', string>>;
+
+/** As {@link dropAttempt} with a state. The texts by which a job is looked for may be long: only the first try has them. */
+function keepState(parts: Parts, id: string, mine: Stored, state: SubmissionState, who: LogFields): Promise<void> {
+  const { attempt } = mine.record;
+  let first: Stored | null = mine;
   return parts.late('the outcome of a submission', async () => {
-    if ((await parts.store.put(id, mine, { ...mine.record, state }, life(parts))) !== null) return;
+    const from = first;
+    first = null;
+    if (from !== null && (await parts.store.put(id, from, withState(from.record, state), life(parts))) !== null) return;
     const current = await parts.store.read(id);
     if (current === null || current.record.state.kind === 'done') return;
-    if (sameAttempt(current.record, mine.record)) {
-      await parts.store.put(id, current, { ...current.record, state }, life(parts));
+    if (current.record.attempt === attempt) {
+      await parts.store.put(id, current, withState(current.record, state), life(parts));
       return;
     }
-    const { queue, account, requestId } = submission;
-    const fields = { event: 'submission_twice', queue, account, request_id: requestId };
+    const fields = { event: 'submission_twice', ...who };
     parts.report.log.error(fields, 'a submission was sent again while its first sending was still under way');
   });
 }

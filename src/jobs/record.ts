@@ -46,5 +46,9 @@ export function decodeRecord(text: string): SubmissionRecord | null {
   }
 }
 
-/** Whether two records speak of the same sending. */
-export const sameAttempt = (a: SubmissionRecord, b: SubmissionRecord): boolean => a.attempt === b.attempt;
+/** A record in another state; by what its job is looked for goes with the doubt. */
+export function withState(record: SubmissionRecord, state: SubmissionState): SubmissionRecord {
+  if (state.kind !== 'done') return { ...record, state };
+  const { sought: _found, ...rest } = record;
+  return { ...rest, state };
+}

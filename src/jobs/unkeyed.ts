@@ -126,14 +126,20 @@ async function lookAtOnce(parts: Parts, work: NaturalWork, lost: Submission, at:
 
 /** Replaces whatever was there: the newest loss is the one that a repeat means. */
 function remember(parts: Parts, work: NaturalWork, state: Kept, attempt: string): Promise<void> {
-  const { account, requestId } = work.submission;
+  const { id, submission } = work;
+  const { account, requestId } = submission;
   const record: SubmissionRecord = {
     ...{ account, requestId, mark: null, fingerprint: commandOf(parts, work) },
     ...{ attempt, state },
   };
+  return rememberLater(parts, id, record);
+}
+
+/** Holds nothing but the record while the store is away: no body, and no way to its caller. */
+function rememberLater(parts: Parts, id: string, record: SubmissionRecord): Promise<void> {
   return parts.late('a submission without a key that may be repeated', async () => {
-    const before = await parts.store.read(work.id);
-    await parts.store.put(work.id, before, record, parts.config().jobs.implicitKeyLife);
+    const before = await parts.store.read(id);
+    await parts.store.put(id, before, record, parts.config().jobs.implicitKeyLife);
   });
 }
 
