@@ -2,6 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { type Clock, type ErrorCode, GatewayError } from '../kernel/index.ts';
 import type { Report } from '../observe/index.ts';
 import { Flight, type Member, type SharingCaller } from './flight.ts';
+import { type Boarded, FlightLine } from './flight-line.ts';
 import type { MicroCache, Ticket } from './micro-cache.ts';
 import { type Tagged, tagAnswer, writeTagged } from './micro-cache-answer.ts';
 import { storableLife } from './micro-cache-rules.ts';
@@ -105,7 +106,9 @@ export class SharedReads {
     }
     slot.next ??= new Flight(call.queue, config, read.common);
     if (slot.reader !== null) slot.patience ??= this.#options.clock.after(PATIENCE, () => this.#lookAtReader(slot));
-    return slot.next.add(read).outcome;
+    const member = slot.next.add(read);
+    slot.line?.join(member);
+    return member.outcome;
   }
 
   /** Whoever waits goes without the running call when only its reader holds it up. */
@@ -129,11 +132,13 @@ export class SharedReads {
     const { config } = flight;
     const { way, budget } = this.#options;
     const inVain = taken === null && this.#unshared.has(slot.key);
-    let turn = inVain ? null : await this.#turnFor(flight, taken);
+    let boarded = inVain ? null : await this.#board(slot, flight, taken);
     // Somebody may have come in the moment in which nobody was left.
-    while (turn === null && !inVain && flight.size > 0) turn = await this.#turnFor(flight, null);
+    while (boarded === null && !inVain && flight.size > 0) boarded = await this.#board(slot, flight, null);
+    slot.line = null;
     slot.next = null;
-    const leader = flight.first;
+    const turn = boarded?.turn ?? null;
+    const leader = boarded?.leader && flight.has(boarded.leader) ? boarded.leader : flight.first;
     if (turn !== null && leader !== undefined && flight.size === 1 && config.join === 'next' && leader.miss === null) {
       flight.take(leader);
       leader.resolve(this.#stream(slot, turn, config.maxBytes, leader));
@@ -146,23 +151,11 @@ export class SharedReads {
     }
   }
 
-  /** A turn in the name of who waits longest; who gets none fails with its kind. Null when nobody is left. */
-  async #turnFor(flight: Flight, taken: Turn | Promise<Turn> | null): Promise<Turn | null> {
-    let pending = taken;
-    for (let leader = flight.first; ; leader = flight.first) {
-      if (pending === null && leader === undefined) return null;
-      try {
-        if (pending !== null) return await pending;
-        if (leader !== undefined) return await this.#options.way.take(leader.call);
-      } catch (error) {
-        // Nobody fails for want of another's turn.
-        const whose = leader !== undefined && flight.has(leader) ? leader.call.identity : null;
-        for (const member of flight.members()) {
-          if (member.call.identity === whose && flight.take(member)) member.reject(error);
-        }
-      }
-      pending = null;
-    }
+  /** A turn in the name of one of those who wait; null when nobody is left. */
+  #board(slot: Slot, flight: Flight, taken: Turn | Promise<Turn> | null): Boarded | Promise<Boarded | null> {
+    if (taken !== null && !(taken instanceof Promise)) return { turn: taken, leader: null };
+    slot.line = new FlightLine(this.#options.way, flight);
+    return slot.line.begin(taken);
   }
 
   /** A call for one caller only, straight through. */

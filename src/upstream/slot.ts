@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Flight } from './flight.ts';
+import type { FlightLine } from './flight-line.ts';
 import type { AfterStream } from './plain-way.ts';
 
 /** Who is told when a streamed answer of a slot ended. */
@@ -21,6 +22,8 @@ export class Slot implements AfterStream {
   running: Flight | null = null;
   /** Who waits for the call after it, which did not begin yet. */
   next: Flight | null = null;
+  /** Where they wait for its turn; null while the running call is in its way. */
+  line: FlightLine | null = null;
   patience: Disposable | null = null;
   /** True when those who wait gave up on the running call; another slot has the key. */
   left = false;
