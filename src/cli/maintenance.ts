@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { printable } from '../identity/index.ts';
 import type { AnnouncedMaintenance, MaintenanceStore } from '../limits/index.ts';
-import { readDuration } from './duration.ts';
+import { lengthOf, readDuration } from './duration.ts';
 import { minute, table } from './table.ts';
 import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
@@ -137,6 +137,9 @@ async function act(command: Command, opened: OpenMaintenance, out: Print, err: P
   }
   const started = await store.start(queue, command.until, command.reason);
   if (json) out(`${JSON.stringify(shown(started))}\n`);
-  else out(`Submissions to ${queue} are held back until ${minute(started.until)}; reads and kills go on.\n`);
+  else {
+    const span = lengthOf(started.until - started.since);
+    out(`Submissions to ${queue} are held back until ${minute(started.until)} (${span}); reads and kills go on.\n`);
+  }
   return 0;
 }

@@ -80,6 +80,8 @@ class WatchedMaintenance implements Maintenance {
   readonly #causes = new Map<string, Freeze>();
   readonly #underWay = new Map<string, number>();
   readonly #told = new Map<string, boolean>();
+  /** What is announced for each queue, in words; null: nothing. */
+  readonly #announced = new Map<string, string | null>();
   readonly #settling = new Set<() => void>();
   readonly #watch;
 
@@ -97,13 +99,11 @@ class WatchedMaintenance implements Maintenance {
 
   frozen(queue: string): Freeze | null {
     const now = this.#options.clock.now();
-    const announced = readMaintenance(queue, this.#watch.text(maintenanceKey(queue)), now);
     const live = (cause: FreezeCause): Freeze | null => {
       const freeze = this.#causes.get(`${cause} ${queue}`) ?? null;
       return freeze === null || freeze.until === null || freeze.until > now ? freeze : null;
     };
-    const known = announced === null ? null : { ...announced, reason: announced.reason || 'maintenance' };
-    return later(later(known, live('failover')), live('behind'));
+    return later(later(this.#known(queue), live('failover')), live('behind'));
   }
 
   admit(queue: string): void {
@@ -147,6 +147,12 @@ class WatchedMaintenance implements Maintenance {
     await this.#watch[Symbol.asyncDispose]();
   }
 
+  /** The announced maintenance. */
+  #known(queue: string): Freeze | null {
+    const announced = readMaintenance(queue, this.#watch.text(maintenanceKey(queue)), this.#options.clock.now());
+    return announced === null ? null : { ...announced, reason: announced.reason || 'maintenance' };
+  }
+
   #under(queue: string): number {
     return this.#underWay.get(queue) ?? 0;
   }
@@ -169,12 +175,13 @@ class WatchedMaintenance implements Maintenance {
     });
   }
 
-  /** Log lines where a freeze begins or ends, and the metric. */
+  /** Log lines where a freeze begins, changes its end or reason, or ends; and the metric. */
   #tell(): void {
     const { queues, report } = this.#options;
     for (const queue of queues()) {
       const freeze = this.frozen(queue);
       const before = this.#told.get(queue);
+      this.#tellChange(queue);
       if (before === (freeze !== null)) continue;
       this.#told.set(queue, freeze !== null);
       report.maintenance(queue, freeze !== null);
@@ -185,6 +192,17 @@ class WatchedMaintenance implements Maintenance {
         report.log.info({ event: 'maintenance_ended', queue }, 'submissions to this queue go on');
       }
     }
+  }
+
+  /** A log line when the announced maintenance that runs has another end or reason. */
+  #tellChange(queue: string): void {
+    const known = this.#known(queue);
+    const reason = known === null ? null : freezeText(known);
+    const before = this.#announced.get(queue) ?? null;
+    this.#announced.set(queue, reason);
+    if (before === null || reason === null || before === reason) return;
+    const fields = { event: 'maintenance_changed', queue, reason };
+    this.#options.report.log.warn(fields, 'submissions to this queue are still held back, with another end or reason');
   }
 }
 

@@ -52,7 +52,7 @@ describe('vovgw maintenance', () => {
     assert.deepEqual([started.code, started.err], [0, '']);
     assert.match(
       started.out,
-      /^Submissions to vnc are held back until 2026-01-01 04:00 UTC; reads and kills go on\.\n$/,
+      /^Submissions to vnc are held back until 2026-01-01 04:00 UTC \(4 h\); reads and kills go on\.\n$/,
     );
     assert.equal((await terminal.store.find('vnc'))?.until, terminal.clock.now() + 4 * HOUR);
     const listed = await terminal.type('list');
@@ -60,6 +60,21 @@ describe('vovgw maintenance', () => {
     assert.deepEqual(await terminal.type('stop vnc'), { code: 0, out: 'Submissions to vnc go on.\n', err: '' });
     assert.equal((await terminal.type('list')).out, 'No queue is in maintenance.\n');
     assert.equal(terminal.closed(), 4);
+  });
+
+  it('says for how long', async () => {
+    await using terminal = createTerminal();
+    for (const [until, said] of [
+      ['10d', 'until 2026-01-11 00:00 UTC (10 d);'],
+      ['20m', 'until 2026-01-01 00:20 UTC (20 min);'],
+      ['250m', 'until 2026-01-01 04:10 UTC (4 h 10 min);'],
+      ['30s', 'until 2026-01-01 00:00 UTC (1 min);'],
+      ['1501m', 'until 2026-01-02 01:01 UTC (1 d 1 h);'],
+      ['2026-01-01T05:30+01:00', 'until 2026-01-01 04:30 UTC (4 h 30 min);'],
+    ] as const) {
+      const { out } = await terminal.type(`start vnc --until ${until}`);
+      assert.ok(out.includes(said), out);
+    }
   });
 
   it('speaks JSON', async () => {

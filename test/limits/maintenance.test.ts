@@ -137,6 +137,31 @@ describe('maintenance of a queue', () => {
     assert.equal(await world.announce.find('q'), null);
   });
 
+  it('tells each change of its end or reason once', async () => {
+    await using world = await createReplicas();
+    const one = world.start();
+    const end = world.clock.now() + 3_600_000;
+    for (const [until, reason] of [
+      [end, ''],
+      [end, ''],
+      [end + 60_000, ''],
+      [end + 60_000, 'disks'],
+      [world.clock.now() + 600_000, 'disks'],
+    ] as const) {
+      await world.announce.start('q', until, reason);
+      await world.clock.advance(3000);
+    }
+    await world.announce.stop('q');
+    await world.clock.advance(3000);
+    assert.deepEqual(one.lines, [
+      'maintenance_began q until 2026-01-01T01:00:00Z: maintenance',
+      'maintenance_changed q until 2026-01-01T01:01:00Z: maintenance',
+      'maintenance_changed q until 2026-01-01T01:01:00Z: disks',
+      'maintenance_changed q until 2026-01-01T00:10:00Z: disks',
+      'maintenance_ended q',
+    ]);
+  });
+
   it('keeps the last known state while the store is away, and its end', async () => {
     await using world = await createReplicas();
     const one = world.start();
