@@ -100,7 +100,7 @@ function createChecked(
 ): { readonly reader: NewsReader; look(): void } {
   let goodAt = clock.now();
   let checking = false;
-  let waiting: JobNews[] = [];
+  let waiting: (() => void)[] = [];
   let bytes = 0;
   const isFresh = (): boolean => clock.now() >= goodAt && clock.now() - goodAt <= CHECK;
   const lookNow = async (): Promise<void> => {
@@ -117,7 +117,7 @@ function createChecked(
     const ready = waiting;
     waiting = [];
     bytes = 0;
-    for (const news of ready) writer.read(news);
+    for (const write of ready) write();
   };
   const look = (): void => {
     if (checking) return;
@@ -129,12 +129,17 @@ function createChecked(
       writer.read(news);
       return;
     }
-    waiting.push(news);
+    waiting.push(() => writer.read(news));
     bytes += bytesOf(news).length;
     if (bytes > BEHIND) writer.over('slow');
     else look();
   };
-  return { look, reader: { begin: writer.begin, read, end: writer.end } };
+  // In its place among the news, though there is nothing in it.
+  const begin: NewsReader['begin'] = (how, head) => {
+    if (waiting.length === 0) writer.begin(how, head);
+    else waiting.push(() => writer.begin(how, head));
+  };
+  return { look, reader: { begin, read, end: writer.end } };
 }
 
 /** Keeps what is read until there is somebody to write it: the head of the answer is sent in the same turn. */

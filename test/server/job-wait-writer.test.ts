@@ -126,6 +126,20 @@ describe('the writer of events', () => {
     assert.equal(line.ended, true);
   });
 
+  it('tells a reset in its place among the news', async () => {
+    const { clock, reader, text } = await open();
+    reader.begin('reset', 'b-0');
+    assert.match(text(), /event: ready\n.*event: reset\nid: b-0\n/s);
+    await clock.advance(501);
+    const before = text().length;
+    clock.step(600);
+    reader.read(newsOf('b-1'));
+    reader.begin('reset', 'c-0');
+    assert.equal(text().length, before);
+    await clock.advance(500);
+    assert.match(text().slice(before), /id: b-1\n.*event: reset\nid: c-0\n/s);
+  });
+
   it('keeps a bounded number of news for a look that does not end', async () => {
     const { clock, reader, text } = await open(() => new Promise(() => undefined));
     await clock.advance(501);

@@ -5,13 +5,13 @@ import type { JobChange, WatchedJob } from './ports.ts';
 import type { Asker } from './rounds.ts';
 import { SharedNews } from './shared-news.ts';
 import type { Submitters } from './submitters.ts';
-import type { Watcher } from './watcher.ts';
+import type { Watcher, WatcherOptions } from './watcher.ts';
 
 export interface AccountWatchOptions {
   readonly account: Account;
   readonly lookups: Lookups;
   /** Starts the watcher; `onNews` is told of every look. */
-  readonly startWatcher: (onNews: (changes: readonly JobChange[], head: string) => void) => Watcher;
+  readonly startWatcher: (onNews: WatcherOptions['onNews']) => Watcher;
   readonly submitters: Submitters;
   readonly clock: Clock;
   readonly interval: () => number;
@@ -19,7 +19,7 @@ export interface AccountWatchOptions {
 
 /** Told after every look at vovserver. */
 export interface NewsListener {
-  news(changes: readonly JobChange[], head: string): void;
+  news(changes: readonly JobChange[], head: string, reset: boolean): void;
 }
 
 /** What a look at one job found. */
@@ -56,9 +56,9 @@ export class AccountWatch {
     this.#interested += 1;
     this.#lingering?.[Symbol.dispose]();
     this.#lingering = null;
-    this.#watcher ??= startWatcher((changes, head) => {
+    this.#watcher ??= startWatcher((changes, head, reset) => {
       this.#newsAt = clock.now();
-      for (const listener of this.#listeners) listener.news(changes, head);
+      for (const listener of this.#listeners) listener.news(changes, head, reset);
       this.shared.take(changes, head);
     });
     let held = true;

@@ -28,6 +28,10 @@ export interface TableState {
   readonly sightAt: number;
   /** Jobs that had not ended and that the last look did not show: their own `seenAt` holds. */
   readonly unseen: readonly string[];
+  /** Whether the last look could not show all jobs. */
+  readonly cut: boolean;
+  /** Name of the change since which changes may have been missed; empty: of none. */
+  readonly resetAt: string;
 }
 
 /** What one look at vovserver found. */
@@ -36,6 +40,8 @@ export interface Look {
   readonly jobs: readonly WatchedJob[];
   /** Jobs that were there before and that vovserver does not know any more. */
   readonly forgotten: readonly string[];
+  /** There are more jobs than a look can show. */
+  readonly cut?: boolean;
 }
 
 const differs = (old: WatchedJob | undefined, job: WatchedJob): boolean =>
@@ -52,6 +58,8 @@ export class JobTable {
   #since = 0;
   #sightAt = 0;
   #unseen = new Set<string>();
+  #cut = false;
+  #resetAt = '';
 
   /** False until the first look. */
   get loaded(): boolean {
@@ -85,6 +93,21 @@ export class JobTable {
     return this.#unseen;
   }
 
+  get cut(): boolean {
+    return this.#cut;
+  }
+
+  get resetAt(): string {
+    return this.#resetAt;
+  }
+
+  /** Lets nobody go on from an earlier change, since others may have been missed: what comes now has another beginning. */
+  restart(term: string): void {
+    this.#log = [];
+    this.#head = `${term}-0`;
+    this.#resetAt = this.#head;
+  }
+
   /** Seconds on vovserver's clock from which on ended jobs are of interest. */
   since(now: number): number {
     return this.loaded ? this.#since : Math.floor(now / 1000) - BEFORE;
@@ -111,6 +134,7 @@ export class JobTable {
     const gone = new Set(look.forgotten);
     this.#lose(this.#missing(look.jobs).filter(({ jobId }) => !gone.has(jobId)));
     this.#sightAt = look.at;
+    this.#cut = look.cut === true;
     if (first) {
       for (const job of look.jobs) this.#jobs.set(job.jobId, job);
       this.#head = `${term}-0`;
@@ -154,6 +178,8 @@ export class JobTable {
     this.#since = state.since;
     this.#sightAt = state.sightAt;
     this.#unseen = new Set(state.unseen);
+    this.#cut = state.cut;
+    this.#resetAt = state.resetAt;
     return changes;
   }
 
@@ -173,6 +199,7 @@ export class JobTable {
     return {
       ...{ head: this.#head, at: this.#at, since: this.#since, sightAt: this.#sightAt },
       ...{ jobs: [...this.#jobs.values()], log: [...this.#log], unseen: [...this.#unseen] },
+      ...{ cut: this.#cut, resetAt: this.#resetAt },
     };
   }
 

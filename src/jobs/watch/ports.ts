@@ -63,7 +63,10 @@ export interface JobAnswer {
 
 /** Who reads the changes of jobs. */
 export interface NewsReader {
-  /** The first word: `reset` when what came after the given id is not known any more, so the reader should list anew. */
+  /**
+   * The first word: `reset` when what came after the given id is not known any more, so the reader should list anew. `reset`
+   * also comes later, when changes may have been missed.
+   */
   begin(how: 'new' | 'resumed' | 'reset', head: string): void;
   read(news: JobNews): void;
   /** The gateway shuts down. */

@@ -83,10 +83,11 @@ export function createReading(ask: NewsAsk, reader: NewsReader, { watch, drain, 
   if (missed !== null && missed.length > 0) part.missed(missed, head);
   // What was seen right before this reading began may be told only now, once the other replicas know of it.
   let begun: string | null = head;
-  const news = (changes: readonly JobChange[], last: string): void => {
+  const news = (changes: readonly JobChange[], last: string, isReset: boolean): void => {
     const at = begun === null ? -1 : changes.findIndex(({ id }) => id === begun);
     if (changes.length > 0) begun = null;
     part.news(changes, at, last);
+    if (isReset) reset(last);
   };
   const listening = watch.listen({ news });
   const draining = drain.onDrain(() => {

@@ -22,14 +22,15 @@ const changeText = ({ id, job }: LoggedChange): ChangeText => [id, ...jobText(jo
 const changeOf = ([id, ...job]: ChangeText): LoggedChange => ({ id, job: jobOf(job) });
 
 /** A table as text; short, since it is written with every change. */
-export function encodeTable({ head, at, since, jobs, log, sightAt, unseen }: TableState): string {
-  return JSON.stringify([VERSION, head, at, since, jobs.map(jobText), log.map(changeText), sightAt, unseen]);
+export function encodeTable(state: TableState): string {
+  const { head, at, since, jobs, log, sightAt, unseen, cut, resetAt } = state;
+  const sight = [sightAt, unseen, cut, resetAt];
+  return JSON.stringify([VERSION, head, at, since, jobs.map(jobText), log.map(changeText), ...sight]);
 }
 
 /** Null for what this version did not write; the seal vouches for the rest. */
 export function decodeTable(text: string): TableState | null {
-  // A replica before an update wrote neither of the last two: it took all jobs for seen.
-  const [version, head, at, since, jobs, log, sightAt = at, unseen = []] = JSON.parse(text) as [
+  const [version, head, at, since, jobs, log, ...sight] = JSON.parse(text) as [
     number,
     string,
     number,
@@ -38,9 +39,13 @@ export function decodeTable(text: string): TableState | null {
     ChangeText[],
     number?,
     string[]?,
+    boolean?,
+    string?,
   ];
   if (version !== VERSION) return null;
-  return { head, at, since, jobs: jobs.map(jobOf), log: log.map(changeOf), sightAt, unseen };
+  // A replica before an update wrote none of these: it took all jobs for seen.
+  const [sightAt = at, unseen = [], cut = false, resetAt = ''] = sight;
+  return { head, at, since, jobs: jobs.map(jobOf), log: log.map(changeOf), sightAt, unseen, cut, resetAt };
 }
 
 /** What the replica that watches tells the others after each look. */

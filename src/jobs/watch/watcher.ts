@@ -16,6 +16,8 @@ const SAVE_EVERY = 120_000;
 /** Jobs that are not in the list and are looked up in one look, and those read one by one. */
 const MOST_MISSED = 2000;
 const MOST_CONFIRMED = 10;
+/** Milliseconds after which readers are told again that there are more jobs than a look can show. */
+const RESET_EVERY = 60_000;
 /** Times the interval: longest pause after failures. */
 const MOST_BACKED_OFF = 12;
 
@@ -42,8 +44,8 @@ export interface WatcherOptions {
   readonly onForgotten: (jobId: string, asOf: number) => void;
   /** Milliseconds that a list of vovserver may be old. */
   readonly readAge: () => number;
-  /** Told after each look, wherever it was made. */
-  readonly onNews: (changes: readonly JobChange[], head: string) => void;
+  /** Told after each look, wherever it was made; `reset`: others may have been missed. */
+  readonly onNews: (changes: readonly JobChange[], head: string, reset: boolean) => void;
 }
 
 /** Jobs that are gone, each with the time at which that is sure, milliseconds since the epoch. */
@@ -76,6 +78,7 @@ export class Watcher implements AsyncDisposable {
   #fence = 0;
   #failures = 0;
   #savedAt = Number.NEGATIVE_INFINITY;
+  #resetAt = Number.NEGATIVE_INFINITY;
   #turn: Promise<unknown> = Promise.resolve();
   #ready = Promise.withResolvers<void>();
 
@@ -158,12 +161,13 @@ export class Watcher implements AsyncDisposable {
     const state = await this.#options.store.load().catch(() => null);
     if (state === null || state.head === this.table.head) return;
     if (state.at < this.table.at && state.head !== wanted) return;
-    this.#tell(this.table.adopt(state));
+    const reset = this.table.loaded && state.resetAt !== this.table.resetAt;
+    this.#tell(this.table.adopt(state), reset);
   }
 
-  #tell(changes: readonly JobChange[]): void {
+  #tell(changes: readonly JobChange[], reset = false): void {
     this.#ready.resolve();
-    this.#options.onNews(changes, this.table.head);
+    this.#options.onNews(changes, this.table.head, reset);
   }
 
   #schedule(ms: number): void {
@@ -211,17 +215,19 @@ export class Watcher implements AsyncDisposable {
   async #look(): Promise<void> {
     const { clock, onSeen, onForgotten } = this.#options;
     try {
-      const { jobs, gone } = await this.#ask();
-      const before = this.table.head;
-      const changes = this.table.take({ at: clock.now(), jobs, forgotten: [...gone.keys()] }, this.#term);
+      const { jobs, gone, cut } = await this.#ask();
+      const { head: before, cut: wasCut, loaded } = this.table;
+      const look = { at: clock.now(), jobs, forgotten: [...gone.keys()], cut };
+      const changes = this.table.take(look, this.#term);
+      const reset = loaded && this.#isReset(cut, wasCut);
       this.#failures = 0;
       for (const { job } of changes) {
         const asOf = job.state === 'forgotten' ? gone.get(job.jobId) : undefined;
         if (asOf === undefined) onSeen(job);
         else onForgotten(job.jobId, asOf);
       }
-      await this.#hand(before, changes);
-      this.#tell(changes);
+      await this.#hand(before, changes, reset);
+      this.#tell(changes, reset);
     } catch (error) {
       this.#failures += 1;
       const ready = this.#ready;
@@ -232,8 +238,19 @@ export class Watcher implements AsyncDisposable {
     }
   }
 
+  /** While not all jobs can be shown, and once more when they can, readers must list them by themselves. */
+  #isReset(cut: boolean, wasCut: boolean): boolean {
+    const { clock, nonce } = this.#options;
+    const due = cut ? !wasCut || clock.elapsed() - this.#resetAt >= RESET_EVERY : wasCut;
+    if (!due) return false;
+    this.#resetAt = clock.elapsed();
+    this.#term = `${this.#lease?.fence ?? 0}.${nonce()}`;
+    this.table.restart(this.#term);
+    return true;
+  }
+
   /** What vovserver shows, and which jobs it has forgotten. Throws GatewayError. */
-  async #ask(): Promise<{ jobs: WatchedJob[]; gone: Gone }> {
+  async #ask(): Promise<{ jobs: WatchedJob[]; gone: Gone; cut: boolean }> {
     const { account, serial, lookups, clock } = this.#options;
     const asked = clock.now();
     const since = this.table.since(asked);
@@ -246,13 +263,14 @@ export class Watcher implements AsyncDisposable {
     );
     const jobs = shown.filter(({ user }) => user === account);
     // A cut list says nothing of what is not in it.
-    const missing = shown.length >= MOST_JOBS ? [] : this.table.missing(jobs).slice(0, MOST_MISSED);
-    if (missing.length === 0) return { jobs, gone: new Map() };
+    const cut = shown.length >= MOST_JOBS;
+    const missing = cut ? [] : this.table.missing(jobs).slice(0, MOST_MISSED);
+    if (missing.length === 0) return { jobs, gone: new Map(), cut };
     const found = await lookups.findAll(missing);
     const own = [...found.values()].filter(({ user }) => user === account);
     const absent = missing.filter((jobId) => found.get(jobId)?.user !== account);
     const { there, gone } = await this.#judge(absent, asked);
-    return { jobs: [...jobs, ...own, ...there], gone };
+    return { jobs: [...jobs, ...own, ...there], gone, cut };
   }
 
   /**
@@ -282,12 +300,12 @@ export class Watcher implements AsyncDisposable {
   }
 
   /** Hands what changed to the others, before anybody here is told: what was told once is known to all. */
-  async #hand(before: string, changes: readonly LoggedChange[]): Promise<void> {
+  async #hand(before: string, changes: readonly LoggedChange[], reset: boolean): Promise<void> {
     const lease = this.#lease;
     if (lease === null || lease.lost.aborted) return;
     const { store, clock } = this.#options;
     try {
-      if (changes.length > 0 || clock.now() - this.#savedAt > SAVE_EVERY) {
+      if (changes.length > 0 || reset || clock.now() - this.#savedAt > SAVE_EVERY) {
         this.#savedAt = clock.now();
         const saved = await store.save(lease.fence, this.table.state());
         if (!saved) {
@@ -296,15 +314,16 @@ export class Watcher implements AsyncDisposable {
           return;
         }
       }
-      await this.#beat(before, changes);
+      await this.#beat(before, reset ? null : changes);
     } catch {
       // The store is away: the lease ends by itself, and until then this replica tells its own.
     }
   }
 
-  #beat(before: string, changes: readonly LoggedChange[]): Promise<void> {
+  /** Without changes those that hear it take the table from the store. */
+  #beat(before: string, changes: readonly LoggedChange[] | null): Promise<void> {
     const { head, at } = this.table;
-    const told = changes.length > MOST_TOLD ? null : changes;
+    const told = changes !== null && changes.length > MOST_TOLD ? null : changes;
     const unseen = this.table.unseen.size > MOST_TOLD ? null : [...this.table.unseen];
     const beat = { fence: this.#lease?.fence ?? 0, at, after: before, head, changes: told, unseen };
     return this.#options.store.publish({ kind: 'beat', beat }).catch(() => undefined);
