@@ -3,7 +3,7 @@ import type { RouteDecision } from '../access/index.ts';
 import type { Caller, Session, WebRoute } from '../auth/index.ts';
 import type { Account, GatewayError, RequestMeta, WebRequest } from '../kernel/index.ts';
 import type { Door } from '../observe/index.ts';
-import type { CallBody, CallerGone, ForwardResult } from '../upstream/index.ts';
+import type { CallBody, CallerGone, ForwardResult, Holder } from '../upstream/index.ts';
 
 /** What travels with a request to one of the gateway's own pages or endpoints. */
 export interface WebScope {
@@ -27,8 +27,8 @@ export interface Scope {
   readonly meta: RequestMeta;
   /** True when the caller waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean;
-  /** Aborts when the caller goes away before the answer is complete. Written by: begin record. */
-  signal: CallerGone;
+  /** The caller: aborts when it goes away before the answer is complete. Written by: begin record. */
+  signal: CallerGone & Holder;
   /** Header fields of the answer, whatever it will be: name, value, … Written by: secure headers, limits. */
   readonly head: string[];
   /** Queue by port or host name. Written by: check message. */

@@ -28,6 +28,7 @@ export function upstreamCall({ req, meta, account, route, body, head, signal, ca
     signal,
     identity: caller.identity.subject,
     token: caller.tokenId,
+    holder: signal,
   };
   const waitMs = preferredWait(req.headers.prefer);
   return waitMs === undefined ? call : { ...call, waitMs };

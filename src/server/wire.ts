@@ -62,6 +62,7 @@ import { createServePage } from './steps/serve-page.ts';
 import { createServeVendorPage } from './steps/serve-vendor-page.ts';
 import { createShowOwn } from './steps/show-own.ts';
 import { createSubmitJob } from './steps/submit-job.ts';
+import { createStillKnown } from './still-known.ts';
 import { createStoreDoubts, type StoreDoubts } from './store-doubts.ts';
 import { type CarryPage, createVendorPages } from './vendor-pages.ts';
 import { type Guards, wireGuards } from './wire-guards.ts';
@@ -233,7 +234,11 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
     report,
   });
   return {
-    beginRecord: createBeginRecord(report, clock),
+    beginRecord: createBeginRecord(
+      report,
+      clock,
+      createStillKnown(authenticate, () => decided().rules),
+    ),
     secureHeaders: createSecureHeaders(secure, options.draining),
     limitAddress: createLimitAddress(limiter),
     checkMessage: createCheckMessage(limits, (port, host) => queueOf(config().queues, options.queueOfPort(port), host)),

@@ -65,13 +65,16 @@ export class Flight implements CallerGone {
   readonly config: CoalesceConfig;
   /** True when its answer is the same for every account. */
   readonly common: boolean;
+  /** When its first member came, by the counted clock. */
+  readonly begun: number;
   aborted = false;
   readonly #members = new Set<Member>();
   readonly #listeners = new Set<GoneListener>();
   #going = false;
 
   /** `config` is the queue's at the moment. */
-  constructor(queue: string, config: CoalesceConfig, common: boolean) {
+  constructor(queue: string, config: CoalesceConfig, common: boolean, begun: number) {
+    this.begun = begun;
     this.queue = queue;
     this.config = config;
     this.common = common;

@@ -175,7 +175,10 @@ export class Forwarder {
     this.#retries.called(call.queue);
     for (;;) {
       const link = linkOf();
-      if (!link.steady) await link.admit(null);
+      if (!link.steady) {
+        await link.admit(null);
+        await call.holder?.stillHolds?.();
+      }
       const { line } = link;
       if (link.epoch !== trip.epoch) await trip.changeEpoch(link.epoch);
       if (!line.ready && !(await this.#admit(link, line, trip))) continue;
@@ -193,6 +196,7 @@ export class Forwarder {
       if (outcome.kind === 'unauthorized') await afterUnauthorized(trip);
       else {
         await afterFailure(outcome.failure, trip, link, line);
+        await call.holder?.stillHolds?.();
         this.#spend(outcome.failure, call);
       }
     }

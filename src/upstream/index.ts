@@ -12,6 +12,7 @@ export type {
   ForwardResult,
   Gate,
   GoneListener,
+  Holder,
   LoginAnswer,
   QueueAgent,
   QueueStatus,

@@ -50,9 +50,27 @@ export class PlainWay {
   take(call: UpstreamCall): Turn | Promise<Turn> {
     const { upstream, clock } = this.#options;
     const admitted = upstream.admit?.(call);
-    if (admitted === undefined) return this.#takeNow(call);
+    if (admitted === undefined) {
+      const taken = this.#takeNow(call);
+      return taken instanceof Promise ? this.#known(call, taken) : taken;
+    }
     const begun = clock.now();
-    return admitted.then(() => this.#takeNow(this.#withRest(call, begun)));
+    return this.#known(
+      call,
+      admitted.then(() => this.#takeNow(this.#withRest(call, begun))),
+    );
+  }
+
+  /** The turn that was waited for, unless the credential ended meanwhile: then nobody uses it. */
+  async #known(call: UpstreamCall, taken: Promise<Turn>): Promise<Turn> {
+    const turn = await taken;
+    try {
+      await call.holder?.stillHolds?.();
+    } catch (error) {
+      this.giveBack(turn, call.queue);
+      throw error;
+    }
+    return turn;
   }
 
   /** The call with what is left of the time that its caller wanted to wait. */

@@ -38,6 +38,12 @@ export interface CallerGone {
   removeEventListener(type: 'abort', listener: GoneListener): void;
 }
 
+/** Whose credential a call came with. */
+export interface Holder {
+  /** Asked after every wait: rejects when the credential has ended meanwhile, or is another's. */
+  stillHolds?(): Promise<void>;
+}
+
 /** One call to carry to vovserver. */
 export interface UpstreamCall {
   readonly queue: string;
@@ -66,6 +72,7 @@ export interface UpstreamCall {
   /** Whose turn it is: subject of the identity and id of its token. */
   readonly identity?: string;
   readonly token?: string;
+  readonly holder?: Holder;
   /** Milliseconds that the caller wants to wait for a turn (`Prefer: wait`, RFC 7240); without it the configured time. */
   readonly waitMs?: number;
   /** Told the status of each answer as soon as its head is here. */

@@ -40,6 +40,8 @@ const UNSHARED_LIFE = 30_000;
 const UNSHARED_KEYS = 256;
 /** After so many milliseconds a reader that is slower than vovserver no longer holds up those who wait. */
 const PATIENCE = 1000;
+/** Who waited for so many milliseconds is asked for the credential once more. */
+const LONG = 100;
 /** So many callers are served in one go, then others get their turn of the event loop. */
 const BATCH = 64;
 
@@ -92,7 +94,7 @@ export class SharedReads {
     if (config.join === 'next' && read.miss === null && !(taken instanceof Promise)) {
       return this.#stream(slot, taken, config.maxBytes, read);
     }
-    slot.next = new Flight(call.queue, config, read.common);
+    slot.next = new Flight(call.queue, config, read.common, this.#options.clock.elapsed());
     const { outcome } = slot.next.add(read);
     void this.#launch(slot, slot.next, taken);
     return outcome;
@@ -104,7 +106,7 @@ export class SharedReads {
     if (config.join === 'running' && running !== null && !running.aborted && !read.fresh) {
       return running.add(read).outcome;
     }
-    slot.next ??= new Flight(call.queue, config, read.common);
+    slot.next ??= new Flight(call.queue, config, read.common, this.#options.clock.elapsed());
     if (slot.reader !== null) slot.patience ??= this.#options.clock.after(PATIENCE, () => this.#lookAtReader(slot));
     const member = slot.next.add(read);
     slot.line?.join(member);
@@ -136,6 +138,7 @@ export class SharedReads {
     // Somebody may have come in the moment in which nobody was left.
     while (boarded === null && !inVain && flight.size > 0) boarded = await this.#board(slot, flight, null);
     slot.line = null;
+    if (boarded !== null && this.#options.clock.elapsed() - flight.begun >= LONG) await this.#checkAll(flight);
     slot.next = null;
     const turn = boarded?.turn ?? null;
     const leader = boarded?.leader && flight.has(boarded.leader) ? boarded.leader : flight.first;
@@ -149,6 +152,18 @@ export class SharedReads {
       this.ended(slot);
       await this.#eachAlone(flight, inVain ? 'too_large' : 'own');
     }
+  }
+
+  /** Whose credential ended while it waited gets no answer. */
+  async #checkAll(flight: Flight): Promise<void> {
+    const check = async (member: Member): Promise<void> => {
+      try {
+        await member.call.holder?.stillHolds?.();
+      } catch (error) {
+        if (flight.take(member)) member.reject(error);
+      }
+    };
+    await Promise.all([...flight.members()].map(check));
   }
 
   /** A turn in the name of one of those who wait; null when nobody is left. */
@@ -269,7 +284,10 @@ export class SharedReads {
   }
 
   #byItself(member: Member, how: 'own' | 'too_large'): void {
-    member.resolve(this.#options.way.alone(member.call, member.credential, member.response, how));
+    const { call, credential, response } = member;
+    const holds = call.holder?.stillHolds?.();
+    const go = (): Promise<ForwardResult> => this.#options.way.alone(call, credential, response, how);
+    member.resolve(holds === undefined ? go() : holds.then(go));
   }
 
   /** Takes every member out of the flight and acts on it, longest waiting first, a batch at a time. */

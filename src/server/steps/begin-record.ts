@@ -1,12 +1,24 @@
 import type { Clock } from '../../kernel/index.ts';
 import type { Report } from '../../observe/index.ts';
-import type { CallerGone, GoneListener } from '../../upstream/index.ts';
+import type { CallerGone, GoneListener, Holder } from '../../upstream/index.ts';
 import type { Scope, Step } from '../scope.ts';
+import type { StillKnown } from '../still-known.ts';
 
 /** What an AbortController does, at a tenth of its price: it is made for every request. */
-class Gone implements CallerGone {
+class Gone implements CallerGone, Holder {
   aborted = false;
   readonly #listeners: GoneListener[] = [];
+  readonly #scope: Scope;
+  readonly #isKnown: StillKnown;
+
+  constructor(scope: Scope, isKnown: StillKnown) {
+    this.#scope = scope;
+    this.#isKnown = isKnown;
+  }
+
+  stillHolds(): Promise<void> {
+    return this.#isKnown(this.#scope);
+  }
 
   addEventListener(_type: 'abort', listener: GoneListener): void {
     this.#listeners.push(listener);
@@ -57,9 +69,9 @@ function record(report: Report, clock: Clock, scope: Scope, aborted: boolean): v
 }
 
 /** Counts the request in, and writes its one record when the connection is done with it, however it ends. */
-export function createBeginRecord(report: Report, clock: Clock): Step {
+export function createBeginRecord(report: Report, clock: Clock, isKnown: StillKnown): Step {
   return (scope) => {
-    const gone = new Gone();
+    const gone = new Gone(scope, isKnown);
     scope.signal = gone;
     report.requestStarted(scope.door);
     scope.res.once('close', () => {
