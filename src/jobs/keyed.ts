@@ -7,7 +7,15 @@ import { readVerdict } from './job-id.ts';
 import { readJobText } from './job-text.ts';
 import { adoptedAnswer, keepAnswer, replay } from './kept-answer.ts';
 import { createMark, putMark, takesMark } from './mark.ts';
-import { checkSame, inProgress, isOver, nothingSent, outcomeUnknown } from './outcome.ts';
+import {
+  checkSame,
+  inProgress,
+  isForgotten,
+  isOver,
+  nothingSent,
+  outcomeForgotten,
+  outcomeUnknown,
+} from './outcome.ts';
 import type { Parts, Work } from './parts.ts';
 import type { Answer, Submission, SubmissionWay } from './ports.ts';
 import { reconcile, recordOrigin } from './reconcile.ts';
@@ -324,8 +332,11 @@ async function resolve(parts: Parts, work: KeyedWork, unknown: In<'unknown'>): P
   const now = parts.clock.now();
   const found = await orRefuse(() => reconcile(parts, work, { ...record, at }));
   if (found.kind === 'one') return adopt(parts, work, unknown, found.jobId);
-  const settled = now >= settledAt && parts.clock.now() < at + parts.settle.forgottenMs;
-  if (found.kind === 'none' && settled) {
+  if (isForgotten(parts, at)) {
+    parts.report.submission(work.submission.queue, 'unknown');
+    throw outcomeForgotten(true);
+  }
+  if (found.kind === 'none' && now >= settledAt) {
     const aged = record.mark !== null && now >= settledAt + parts.settle.readAgeMs;
     if (aged || (await isAbsent(parts, work, unknown))) return sendAgain(parts, work, unknown);
   }

@@ -1,4 +1,5 @@
 import { type Clock, type ErrorCode, GatewayError } from '../kernel/index.ts';
+import type { Parts } from './parts.ts';
 import type { Answer } from './ports.ts';
 import type { SubmissionRecord } from './record.ts';
 
@@ -21,6 +22,20 @@ export function outcomeUnknown(clock: Clock, settledAt: number, keyed: boolean, 
     : 'The answer to this submission was lost, and its job has not been found yet. List your jobs before you send it again.';
   const options = { retryAfter: seconds, ...(cause === undefined ? {} : { cause }) };
   return new GatewayError('GW_OUTCOME_UNKNOWN', what, options);
+}
+
+/** Whether a job that was sent at `at` may have run and been forgotten, so that its absence proves nothing. */
+export const isForgotten = ({ clock, settle }: Pick<Parts, 'clock' | 'settle'>, at: number): boolean =>
+  clock.now() >= at + settle.forgottenMs;
+
+/** What a caller learns whose submission will never be decided any more; asking again is of no use. */
+export function outcomeForgotten(keyed: boolean): GatewayError {
+  const lost =
+    'The answer to this submission was lost, and its job was not found while vovserver was sure to remember it: it may have run since.';
+  const mend = keyed
+    ? 'List your jobs; if it is not there, submit it with a new Idempotency-Key. This key sends nothing again.'
+    : 'List your jobs; if it is not there, submit it with an Idempotency-Key.';
+  return new GatewayError('GW_OUTCOME_UNKNOWN', `${lost} ${mend}`);
 }
 
 /** Nobody sends the same submission twice at once. */

@@ -49,6 +49,11 @@ export interface SubmissionWay {
   read(target: string): Promise<Answer>;
   /** Whether the caller has gone, so that no answer can reach it. */
   gone?(): boolean;
+  /**
+   * Gives the caller its answer, which `submit` then returns too; false when it did not reach the caller. Never throws. Used
+   * where what is known may be let go only after that.
+   */
+  deliver?(answer: Answer): Promise<boolean>;
 }
 
 /** Makes a submission at most once. */

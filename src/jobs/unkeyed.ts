@@ -3,11 +3,11 @@ import { StoreUnavailable } from '../platform/index.ts';
 import { readVerdict } from './job-id.ts';
 import { type JobText, readJobText } from './job-text.ts';
 import { adoptedAnswer, keepAnswer, replay } from './kept-answer.ts';
-import { inProgress, isOver, nothingSent, outcomeUnknown } from './outcome.ts';
+import { inProgress, isForgotten, isOver, nothingSent, outcomeForgotten, outcomeUnknown } from './outcome.ts';
 import type { Parts, Work } from './parts.ts';
 import type { Answer, Submission, SubmissionWay } from './ports.ts';
-import { reconcile, recordOrigin } from './reconcile.ts';
-import type { KeptAnswer, SubmissionRecord, SubmissionState } from './record.ts';
+import { type Lost, reconcile, recordOrigin } from './reconcile.ts';
+import { type KeptAnswer, type SubmissionRecord, type SubmissionState, withState } from './record.ts';
 import type { Stored } from './record-store.ts';
 
 const LEASE_MS = 6000;
@@ -25,6 +25,9 @@ interface Earlier<K extends Kept['kind'] = Kept['kind']> {
   readonly state: Kept & { readonly kind: K };
 }
 
+/** A sending that was lost, and how the quotas know it. */
+type LostAttempt = Lost & { readonly attempt: string };
+
 /** Makes a submission without a key; one that repeats another whose outcome is unknown is looked for first. */
 export async function submitUnkeyed(parts: Parts, submission: Submission, way: SubmissionWay): Promise<Answer> {
   const job = readJobText(submission.body);
@@ -38,7 +41,7 @@ export async function submitUnkeyed(parts: Parts, submission: Submission, way: S
     const answer = await pass(parts, submission, way, work);
     return { ...answer, headers: [...answer.headers, 'Idempotency-Status', 'unavailable'] };
   }
-  return earlier === null ? pass(parts, submission, way, work) : repeat(parts, work, earlier);
+  return earlier === null ? pass(parts, submission, way, work) : repeat(parts, work);
 }
 
 /** The submission that this one repeats; another command under the same log file is another submission. */
@@ -143,60 +146,86 @@ function rememberLater(parts: Parts, id: string, record: SubmissionRecord): Prom
   });
 }
 
-async function adopt(
-  parts: Parts,
-  work: NaturalWork,
-  lost: Parameters<typeof reconcile>[2] & { readonly attempt: string },
-  jobId: string,
-): Promise<Answer> {
-  const { submission } = work;
+/** The job that was found at once, before anything was remembered. */
+async function adopt(parts: Parts, work: NaturalWork, lost: LostAttempt, jobId: string): Promise<Answer> {
   const kept = adoptedAnswer(jobId);
-  const counted = parts.quotas.commit(submission, lost.attempt, jobId);
-  await Promise.all([counted, recordOrigin(parts, submission, jobId, lost)]);
+  await noteFound(parts, work, lost, jobId);
   await keepUndelivered(parts, work, kept, lost.attempt);
-  parts.report.submission(submission.queue, 'adopted');
   return replay(kept);
 }
 
-/** One repeat at a time; what it comes to ends the record, so that a later equal submission is a new one. */
-async function repeat(parts: Parts, work: NaturalWork, earlier: Earlier): Promise<Answer> {
+async function noteFound(parts: Parts, { submission }: NaturalWork, lost: LostAttempt, jobId: string): Promise<void> {
+  const counted = parts.quotas.commit(submission, lost.attempt, jobId);
+  await Promise.all([counted, recordOrigin(parts, submission, jobId, lost)]);
+  parts.report.submission(submission.queue, 'adopted');
+}
+
+/**
+ * One repeat at a time, until its answer is written; what it comes to ends the record, so that a later equal submission is a
+ * new one.
+ */
+async function repeat(parts: Parts, work: NaturalWork): Promise<Answer> {
   const lease = await parts.leases.tryAcquire(`implicit:${work.id}`, LEASE_MS).catch(() => null);
   if (lease === null) throw inProgress(false);
   await using _held = lease;
+  // Another repeat may have come to an end since it was read.
+  const earlier = await readEarlier(parts, work);
+  if (earlier === null || earlier === 'away') throw inProgress(false);
   const { stored, state } = earlier;
   // Awaited here: the lease is to be held until it is over, and a refusal must find somebody who waits for it.
-  return state.kind === 'done'
-    ? await deliver(parts, work, { stored, state })
-    : await resolve(parts, work, { stored, state });
+  if (state.kind === 'unknown') return await resolve(parts, work, { stored, state });
+  parts.report.submission(work.submission.queue, 'replayed');
+  return await deliver(parts, work, stored.record.attempt, state.answer);
 }
 
-/** The answer that nobody heard is kept until somebody is there to hear it. */
-async function deliver(
-  parts: Parts,
-  { id, submission, way }: Work,
-  { stored, state }: Earlier<'done'>,
-): Promise<Answer> {
-  const heard = way.gone?.() !== true;
-  if (heard && !(await parts.store.drop(id, stored).catch(() => false))) throw inProgress(false);
-  parts.report.submission(submission.queue, 'replayed');
-  return replay(state.answer);
+/** The answer that nobody heard is kept until somebody has heard it. */
+async function deliver(parts: Parts, { id, way }: Work, attempt: string, kept: KeptAnswer): Promise<Answer> {
+  const answer = replay(kept);
+  if (await isHeard(way, answer)) await letGo(parts, id, attempt);
+  return answer;
 }
 
-async function resolve(parts: Parts, work: NaturalWork, { stored, state }: Earlier<'unknown'>): Promise<Answer> {
+async function isHeard(way: SubmissionWay, answer: Answer): Promise<boolean> {
+  if (way.gone?.() === true) return false;
+  return way.deliver === undefined || (await way.deliver(answer));
+}
+
+/** Ends the record of an attempt whose answer was heard; a store that is away loses it later. Never throws. */
+function letGo(parts: Parts, id: string, attempt: string): Promise<void> {
+  return parts.late('a submission without a key that was answered', async () => {
+    const current = await parts.store.read(id);
+    if (current?.record.attempt === attempt) await parts.store.drop(id, current);
+  });
+}
+
+async function resolve(parts: Parts, work: NaturalWork, earlier: Earlier<'unknown'>): Promise<Answer> {
+  const { stored, state } = earlier;
   const { at, settledAt } = state;
   const now = parts.clock.now();
   const lostOne = { ...stored.record, sought: work.job, at };
   const found = await reconcile(parts, work, lostOne).catch(() => null);
-  if (
-    found === null ||
-    found.kind === 'unsure' ||
-    (found.kind === 'none' && now < settledAt + parts.settle.readAgeMs)
-  ) {
+  if (found?.kind === 'one') return adoptKept(parts, work, stored, lostOne, found.jobId);
+  if (found?.kind !== 'none' || now < settledAt + parts.settle.readAgeMs || isForgotten(parts, at)) {
     parts.report.submission(work.submission.queue, 'unknown');
+    if (isForgotten(parts, at)) throw outcomeForgotten(false);
     throw outcomeUnknown(parts.clock, settledAt + parts.settle.readAgeMs, false);
   }
   if (!(await parts.store.drop(work.id, stored).catch(() => false))) throw inProgress(false);
-  if (found.kind === 'one') return await adopt(parts, work, lostOne, found.jobId);
   await parts.quotas.cancel(work.submission, stored.record.attempt);
   return await pass(parts, work.submission, work.way, work);
+}
+
+/** The job that was found takes the place of the doubt until its answer is heard; a store that fails changes no answer. */
+async function adoptKept(
+  parts: Parts,
+  work: NaturalWork,
+  stored: Stored,
+  lost: LostAttempt,
+  jobId: string,
+): Promise<Answer> {
+  const kept = adoptedAnswer(jobId);
+  const done = withState(stored.record, { kind: 'done', answer: kept });
+  await parts.store.put(work.id, stored, done, parts.config().jobs.implicitKeyLife).catch(() => null);
+  await noteFound(parts, work, lost, jobId);
+  return deliver(parts, work, lost.attempt, kept);
 }

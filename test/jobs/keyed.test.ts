@@ -353,7 +353,12 @@ describe('a submission with a key', () => {
     world.vovserver.mishaps = ['lost-before'];
     await assert.rejects(submit(world), failsWith('GW_OUTCOME_UNKNOWN'));
     await world.clock.advance(30 * 60_000);
-    await assert.rejects(submit(world), failsWith('GW_OUTCOME_UNKNOWN'));
+    await assert.rejects(submit(world), (error) => {
+      failsWith('GW_OUTCOME_UNKNOWN')(error);
+      assert.match(String(error), /List your jobs.*a new Idempotency-Key/);
+      assert.equal((error as GatewayError).retryAfter, undefined, 'to ask again is of no use');
+      return true;
+    });
     assert.equal(world.vovserver.sent.length, 1);
   });
 

@@ -1,4 +1,5 @@
-import { readIdempotencyKey, type Submission, type Submissions } from '../../jobs/index.ts';
+import type { ServerResponse } from 'node:http';
+import { type Answer, readIdempotencyKey, type Submission, type Submissions } from '../../jobs/index.ts';
 import { GatewayError } from '../../kernel/index.ts';
 import type { Broker } from '../../tokens/index.ts';
 import type { Carrier, Upstream } from '../../upstream/index.ts';
@@ -36,6 +37,15 @@ function submissionOf(scope: Scope, epoch: string): Submission | null {
   };
 }
 
+/** Whether all of an answer went out, once that is decided. */
+function isFinished(res: ServerResponse): Promise<boolean> {
+  if (res.writableFinished || res.closed) return Promise.resolve(res.writableFinished);
+  return new Promise((resolve) => {
+    res.once('finish', () => resolve(true));
+    res.once('close', () => resolve(res.writableFinished));
+  });
+}
+
 /** Carries a submission, at most once, and remembers whose job it is. Other calls are left to `forward`. */
 export function createSubmitJob(
   submissions: Submissions,
@@ -53,9 +63,14 @@ export function createSubmitJob(
     const startedAt = now();
     const { admit } = scope;
     if (submission.key === null) admit?.();
-    const way = createJobWay(carrier, broker, call, scope.account);
+    let written: number | null = null;
+    const deliver = (answer: Answer): Promise<boolean> => {
+      written = answerWhole(scope.res, scope.head, answer);
+      return isFinished(scope.res);
+    };
+    const way = { ...createJobWay(carrier, broker, call, scope.account), deliver };
     const answer = await submissions.submit(submission, admit === undefined ? way : { ...way, admit });
-    const bytesOut = answerWhole(scope.res, scope.head, answer);
+    const bytesOut = written ?? answerWhole(scope.res, scope.head, answer);
     const seconds = (now() - startedAt) / 1000;
     scope.result = { status: answer.status, bytesOut, seconds, renewed: false, complete: true };
   };
