@@ -30,7 +30,7 @@ const complain = (text: string): void => void process.stderr.write(text);
 async function run([verb, ...argv]: string[]): Promise<number> {
   switch (verb) {
     case 'serve':
-      return (await import('./cli/serve.ts')).runServe(argv, process.env, complain);
+      return (await import('./cli/serve.ts')).runServe(argv, process.env, print, complain);
     case 'check':
       return (await import('./cli/check.ts')).runCheck(argv, process.env, print, complain);
     case 'token':

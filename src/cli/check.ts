@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import { DEFAULT_FILES, type Fault, findConfigFile, isConfigVariable, loadConfig, printable } from '../config/index.ts';
 import { messageOf } from '../kernel/index.ts';
 import { faultLines } from './config-file.ts';
+import { helped } from './verb.ts';
 
 const USAGE = `vovgw check [--config FILE] [--json]
 
@@ -38,6 +39,7 @@ function tellAll(warnings: readonly string[], err: Print): void {
  * faults on `err` (as JSON on `out` with --json), 2 when it was called wrongly.
  */
 export async function runCheck(argv: string[], env: Environment, out: Print, err: Print): Promise<number> {
+  if (helped(argv, USAGE, out)) return 0;
   let options: { config?: string | undefined; json?: boolean | undefined };
   try {
     options = parseArgs({ args: argv, options: { config: { type: 'string' }, json: { type: 'boolean' } } }).values;

@@ -4,6 +4,7 @@ import { printable } from '../identity/index.ts';
 import type { Clock } from '../kernel/index.ts';
 import type { FailoverAnswer, FailoverOrder, FailoverStore } from '../limits/index.ts';
 import { readDuration } from './duration.ts';
+import { noSuchQueue } from './no-such-queue.ts';
 import { table } from './table.ts';
 import { type Print, plain, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
@@ -72,11 +73,9 @@ function read(argv: readonly string[]): Command {
 
 /** The candidate that was named, as the configuration writes it; null when none was named. */
 function candidateOf({ queue, to }: Command, { queues }: OpenFailover): string | null {
+  const names = queues.map(({ name }) => name);
   const found = queues.find(({ name }) => name === queue);
-  if (found === undefined) {
-    const names = queues.map(({ name }) => printable(name)).join(', ');
-    throw new RefusedError(`the configuration has no queue “${printable(queue)}”; its queues: ${names}`);
-  }
+  if (found === undefined) throw new RefusedError(noSuchQueue(queue, names) ?? '');
   if (to === undefined) {
     if (found.urls.length > 1) return null;
     throw new RefusedError(`${queue} has one candidate only; add the new server to queues[].urls first`);

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { parseArgs } from 'node:util';
 import { type AdminAddress, configuredAdmin } from './admin-address.ts';
+import { helped } from './verb.ts';
 
 const USAGE = `vovgw health [--url URL] [--host HOST] [--port PORT] [--config FILE] [--timeout MS]
 
@@ -81,6 +82,7 @@ const reasonOf = (error: unknown, timeout: number): string => {
 
 /** `vovgw health`: exit code 0 when the gateway is ready, 1 when it is not or does not answer, 2 for wrong use. */
 export async function runHealth(argv: string[], env: Environment, out: Print, err: Print): Promise<number> {
+  if (helped(argv, USAGE, out)) return 0;
   let question: Question | string;
   try {
     question = decide(argv, env);

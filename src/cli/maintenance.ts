@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { printable } from '../identity/index.ts';
 import type { AnnouncedMaintenance, MaintenanceStore } from '../limits/index.ts';
 import { lengthOf, readDuration } from './duration.ts';
+import { noSuchQueue } from './no-such-queue.ts';
 import { minute, table } from './table.ts';
 import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
@@ -123,9 +124,9 @@ async function act(command: Command, opened: OpenMaintenance, out: Print, err: P
   if (command.verb === 'list') return list(command, opened, out);
   const { store, queues } = opened;
   const { queue, json } = command;
-  if (!queues.includes(queue)) {
-    const names = queues.map(printable).join(', ');
-    err(`vovgw maintenance: the configuration has no queue “${printable(queue)}”; its queues: ${names}\n`);
+  const unknown = noSuchQueue(queue, queues);
+  if (unknown !== null) {
+    err(`vovgw maintenance: ${unknown}\n`);
     return 1;
   }
   if (command.verb === 'stop') {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf, systemClock } from '../kernel/index.ts';
 import { type InspectedServer, inspectServer } from '../upstream/index.ts';
+import { helped } from './verb.ts';
 
 const USAGE = `vovgw pin fetch URL [--server-name NAME] [--timeout MS]
 
@@ -98,6 +99,7 @@ ${snippet(server, question)}`;
 
 /** `vovgw pin fetch URL`: prints certificate, pin, level and the YAML for the queue. Resolves with the exit code. */
 export async function runPin(argv: string[], out: Print, err: Print): Promise<number> {
+  if (helped(argv, USAGE, out)) return 0;
   let question: Question | string;
   try {
     question = decide(argv);

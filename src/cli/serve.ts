@@ -4,9 +4,14 @@ import { messageOf, systemClock } from '../kernel/index.ts';
 import { watchFiles } from '../platform/index.ts';
 import { createGateway, type Gateway } from '../server/index.ts';
 import { faultLines, locateConfig } from './config-file.ts';
+import { type Environment, helped, type Print } from './verb.ts';
 import { VERSION } from './version.ts';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+const USAGE = `vovgw serve [--config FILE]
+
+Runs the gateway until SIGTERM or SIGINT, which let calls under way end; a second one ends it at once. SIGHUP, or a change of
+the configuration file, has it read again. Exit code 0 when it was stopped, 1 when it failed, 2 when called wrongly.
+`;
 
 /** Swaps to what a changed configuration says, and tells what waits for a restart. */
 function apply(gateway: Gateway, { config, changed, restart }: ConfigChange): void {
@@ -51,12 +56,13 @@ function untilStopped(gateway: Gateway): Promise<number> {
 }
 
 /** `vovgw serve`: runs the gateway until SIGTERM or SIGINT; SIGHUP or a changed file reloads the configuration. */
-export async function runServe(argv: string[], env: Environment, err: (text: string) => void): Promise<number> {
+export async function runServe(argv: string[], env: Environment, out: Print, err: Print): Promise<number> {
+  if (helped(argv, USAGE, out)) return 0;
   let named: string | undefined;
   try {
     named = parseArgs({ args: argv, options: { config: { type: 'string' } } }).values.config;
   } catch (error) {
-    err(`vovgw serve: ${messageOf(error)}\n\nvovgw serve [--config FILE]\n`);
+    err(`vovgw serve: ${messageOf(error)}\n\n${USAGE}`);
     return 2;
   }
   const located = locateConfig(named, env, err);

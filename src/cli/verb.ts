@@ -15,12 +15,16 @@ export interface Verb {
   readonly isWrong?: (error: unknown) => boolean;
 }
 
+/** Prints the usage when it is asked for; false when it is not. */
+export function helped(argv: readonly string[], usage: string, out: Print): boolean {
+  if (!argv.includes('--help')) return false;
+  out(usage);
+  return true;
+}
+
 /** Runs a verb: exit code 0 when done, 1 when it failed, 2 when it was called wrongly. */
 export async function runVerb(verb: Verb, act: () => Promise<number>, out: Print, err: Print): Promise<number> {
-  if (verb.argv.includes('--help')) {
-    out(verb.usage);
-    return 0;
-  }
+  if (helped(verb.argv, verb.usage, out)) return 0;
   try {
     return await act();
   } catch (error) {

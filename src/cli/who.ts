@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { printable } from '../identity/index.ts';
 import { normalJobId, type Origin, type Origins } from '../jobs/index.ts';
+import { noSuchQueue } from './no-such-queue.ts';
 import { minute, table } from './table.ts';
 import { type Print, runStoreVerb, type StoreDeps, UsageError, understood } from './verb.ts';
 
@@ -47,6 +48,11 @@ function read(argv: readonly string[]): Question {
 
 async function answer(question: Question, { origins, queues }: OpenOrigins, out: Print, err: Print): Promise<number> {
   const { jobId, queue, json } = question;
+  const unknown = queue === undefined ? null : noSuchQueue(queue, queues);
+  if (unknown !== null) {
+    err(`vovgw who: ${unknown}\n`);
+    return 1;
+  }
   const names = queue === undefined ? queues : [queue];
   const found = (await Promise.all(names.map((name) => origins.find(name, jobId)))).filter((origin) => origin !== null);
   if (json) out(`${JSON.stringify(found)}\n`);

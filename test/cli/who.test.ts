@@ -69,6 +69,15 @@ describe('vovgw who', () => {
     assert.deepEqual([none.code, none.out, none.err], [1, '[]\n', '']);
   });
 
+  it('says when the configuration has no such queue, and which it has', async () => {
+    await using terminal = await createTerminal();
+    for (const line of ['45080 --queue nope\u001b', '45080 --json --queue nope\u001b']) {
+      const { code, out, err } = await terminal.type(line);
+      assert.deepEqual([code, out], [1, '']);
+      assert.equal(err, 'vovgw who: the configuration has no queue “nope?”; its queues: vnc, nightly\n');
+    }
+  });
+
   it('looks on the named queue only, and says why there may be nothing', async () => {
     await using terminal = await createTerminal();
     assert.equal((await terminal.type('45080 --queue nightly')).code, 0);
