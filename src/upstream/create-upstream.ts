@@ -72,8 +72,7 @@ export function createUpstream(options: UpstreamOptions): UpstreamHandle {
     const tell = (hint: Hint): void => hints?.tell(hint);
     const now = next.map((config) => {
       const former = links.get(config.name);
-      const place = { origin: former?.line.origin, isChosen: former?.isChosen };
-      return kept(config) ?? createQueueLink({ config, clock, report, random, ...place, longestWait, tell });
+      return kept(config) ?? createQueueLink({ config, clock, report, random, former, longestWait, tell });
     });
     const before = [...links.values()];
     links.clear();

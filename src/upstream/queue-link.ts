@@ -57,10 +57,8 @@ export interface LinkOptions {
   readonly report: Report;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** Origin of the candidate to begin with; the first without it. */
-  readonly origin?: string | undefined;
-  /** People chose that candidate. */
-  readonly isChosen?: boolean | undefined;
+  /** The link that this one replaces: its candidate is the one to begin with; the first without it. */
+  readonly former?: Pick<QueueLink, 'line' | 'isChosen'> | undefined;
   /** Milliseconds that a caller may wait for a server, whatever it wants. */
   longestWait(): number;
   /** Tells the other replicas. */
@@ -138,11 +136,12 @@ class CandidateLink implements QueueLink {
     this.#material.onChange(() => this.#renewLine());
     this.#active = Math.max(
       0,
-      this.#urls.findIndex(({ origin }) => origin === options.origin),
+      this.#urls.findIndex(({ origin }) => origin === options.former?.line.origin),
     );
     this.line = this.#open(this.#active);
     this.epoch = epochOf(this.line.origin);
-    if (options.isChosen === true && this.line.origin === options.origin) this.#chosen = this.#active;
+    const { former } = options;
+    if (former?.isChosen === true && former.line.origin === this.line.origin) this.#chosen = this.#active;
   }
 
   get isChosen(): boolean {
