@@ -174,7 +174,7 @@ class SharingCarrier implements Carrier {
       const alone = this.#way.alone({ ...read.call, head }, read.credential, read.response, 'own');
       return key === null ? alone : alone.finally(() => this.#cache.supersede(key));
     }
-    const found = this.#cache.find(key);
+    const found = this.#cache.find(key, read.config.cache);
     if (found === null || found === 'stale') {
       return this.#share(read, call, { life, why: found ?? 'miss', condition: wish.condition }, wish.fresh);
     }
@@ -219,7 +219,8 @@ class SharingCarrier implements Carrier {
     }
     this.#budget.take(bytes);
     const held = new HeldAnswer(this.#budget, bytes);
-    this.#cache.land(ticket, owner, { ...tagAnswer(answer, this.#options.clock.now()), life: rest, held });
+    const tagged = tagAnswer(answer, this.#options.clock.now());
+    this.#cache.land(ticket, owner, { ...tagged, life: rest, setting: config.cache, held });
     held.written();
   }
 }

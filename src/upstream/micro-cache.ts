@@ -1,5 +1,5 @@
 import type { Clock } from '../kernel/index.ts';
-import type { WholeAnswer } from './ports.ts';
+import type { CoalesceConfig, WholeAnswer } from './ports.ts';
 import type { HeldAnswer } from './share-bounds.ts';
 
 /** Whose answers they are: an account of a queue, or `null` for what is the same for all accounts. */
@@ -16,6 +16,8 @@ export interface StoredAnswer {
   readonly begun: number;
   /** Milliseconds after `begun` until which it may be used. */
   readonly life: number;
+  /** The settings of its queue under which its call went: under any others it is not used. */
+  readonly setting: CoalesceConfig['cache'];
   readonly held: HeldAnswer;
 }
 
@@ -81,10 +83,17 @@ export class MicroCache {
     return this.#bytes;
   }
 
-  /** What is stored under a key; `stale` when it is over, and then it is dropped. */
-  find(key: string): Found | 'stale' | null {
+  /**
+   * What is stored under a key; `stale` when it is over, and then it is dropped. So is what came under other settings than
+   * now: what was seen while there was no cache, or a shorter one, may be newer.
+   */
+  find(key: string, setting: CoalesceConfig['cache']): Found | 'stale' | null {
     const stored = this.#entries.get(key);
     if (stored === undefined) return null;
+    if (stored.setting !== setting) {
+      this.#drop(key);
+      return null;
+    }
     const past = this.#clock.now() - stored.begun;
     // A clock that was set back must not prolong a life.
     if (past >= 0 && past < stored.life) {

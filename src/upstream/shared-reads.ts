@@ -222,7 +222,8 @@ export class SharedReads {
     const { queue, account } = leader.call;
     const life = isForEqualReads(answer.headers) ? storableLife(answer, leader.miss.life, flight.common) : 0;
     const owner = { queue, account: flight.common ? null : account };
-    const stored = cache.land(ticket, owner, life > 0 ? { ...tagged, life, held } : null);
+    const { cache: setting } = flight.config;
+    const stored = cache.land(ticket, owner, life > 0 ? { ...tagged, life, setting, held } : null);
     return { ...tagged, held, stored };
   }
 
