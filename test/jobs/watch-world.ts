@@ -27,6 +27,8 @@ export interface Farm {
   /** Calls under way, and the most there ever were for one account. */
   most: number;
   mood: 'ok' | 'away' | 'plain' | 'nonsense';
+  /** Milliseconds that every answer takes. */
+  slow: number;
   /** Reads of single jobs get an answer that tells nothing. */
   deaf: boolean;
   /** Jobs that lists do not show, since they come from an older copy; null: lists are not old. */
@@ -70,6 +72,7 @@ export function createFarm(clock: Clock): Farm {
     reads: [],
     most: 0,
     mood: 'ok',
+    slow: 0,
     deaf: false,
     hidden: null,
     put(id, status, user = 'alice') {
@@ -81,7 +84,7 @@ export function createFarm(clock: Clock): Farm {
       const now = (busy.get(account) ?? 0) + 1;
       busy.set(account, now);
       farm.most = Math.max(farm.most, now);
-      await Promise.resolve();
+      await (farm.slow > 0 ? clock.sleep(farm.slow) : Promise.resolve());
       busy.set(account, (busy.get(account) ?? 1) - 1);
       if (farm.mood === 'away') throw new GatewayError('GW_UPSTREAM_DOWN', 'away', { retryAfter: 1 });
       if (farm.mood === 'nonsense') return { ...json({}), body: Buffer.from('<html>') };
@@ -164,12 +167,12 @@ export function createWatchWorld(interval = 1000) {
   const farm = createFarm(clock);
   const submitters = new Map<string, string>();
   /** What the record of a job says besides who submitted it. */
-  const records = new Map<string, Pick<Origin, 'submittedAt' | 'lastSeen'>>();
+  const records = new Map<string, Partial<Origin>>();
   /** A job that was submitted through the gateway at this moment. */
   const submit = (id: number, status: string, user = 'alice', subject = `local:${user}`): void => {
     farm.put(id, status, user);
     submitters.set(String(id), subject);
-    records.set(String(id), { submittedAt: clock.now(), lastSeen: null });
+    records.set(String(id), { account: user, submittedAt: clock.now(), lastSeen: null });
   };
   const limits = { waitsPerIdentity: 3, streamsPerIdentity: 3, total: 1000, maxWait: 60_000, interval };
   const join = (name: string): WatchReplica => {

@@ -15,7 +15,7 @@ import { createReading } from './reading.ts';
 import { createSerial } from './serial.ts';
 import { createSubmitters } from './submitters.ts';
 import { createTableStore } from './table-store.ts';
-import { type Drain, waitForJob } from './wait.ts';
+import { type Drain, waitForJob, within } from './wait.ts';
 import { Watcher } from './watcher.ts';
 
 export interface JobWatchOptions {
@@ -39,6 +39,8 @@ export interface JobWatchOptions {
   readonly report: Pick<Report, 'log' | 'jobWatchers' | 'jobWatchCall'>;
 }
 
+/** Milliseconds that the look at one job gets, however short the wait: others are looked up a second apart. */
+const FIRST_LOOK = 1500;
 /** Accounts that are remembered although nobody waits for them. */
 const IDLE_ACCOUNTS = 500;
 
@@ -141,16 +143,14 @@ export function createJobWatch(options: JobWatchOptions): JobWatch {
       if (ask.waitMs <= 0) return { job: await current(watch, normal), end: 'at_once' };
       using _place = places.take('wait', ask.account.queue, ask.identity.subject);
       using _interest = watch.interest();
-      await watch.watcher?.ready;
-      await watch.expect(jobId, ask.waitMs);
-      const first = await current(watch, normal);
-      return await waitForJob(normal, first, {
-        watch,
-        clock,
-        drain,
-        interval,
-        again: (last) => current(watch, normal, last),
-      });
+      const end = clock.elapsed() + ask.waitMs;
+      const left = (): number => Math.max(0, end - clock.elapsed());
+      const ends = { clock, drain, leaving: ask.leaving };
+      await within(watch.watcher?.ready ?? Promise.resolve(), left(), ends);
+      await within(watch.expect(jobId, left() / 2), left(), ends);
+      const first = await within(current(watch, normal), Math.max(left(), FIRST_LOOK), ends);
+      const again = (last: WatchedJob): Promise<WatchedJob> => current(watch, normal, last);
+      return await waitForJob({ ...normal, waitMs: left() }, first, { watch, clock, drain, interval, again });
     },
     async follow(ask: NewsAsk, reader: NewsReader) {
       if (drain.draining) throw new GatewayError('GW_DRAINING', 'This replica is shutting down.', { retryAfter: 1 });
