@@ -44,6 +44,15 @@ function etagIn(header: string | undefined): string | null {
   return header === undefined ? null : (/^\s*(?:W\/)?("[^"]*")/.exec(header)?.[1] ?? null);
 }
 
+/** A parameter that is misspelt or given twice is not what the caller thinks it is. Throws GW_BAD_REQUEST. */
+function checkQuery(query: URLSearchParams, known: readonly string[]): void {
+  for (const name of query.keys()) {
+    const shown = JSON.stringify(name.slice(0, 40));
+    if (!known.includes(name)) throw bad(`There is no parameter ${shown} here; there is ${known.join(', ')}.`);
+    if (query.getAll(name).length > 1) throw bad(`The parameter ${shown} is given more than once.`);
+  }
+}
+
 function waitMsOf({ query, raw }: WebRequest, most: number): { waitMs: number; preferred: boolean } {
   const text = query.get('wait');
   if (text !== null && !/^\d{1,5}$/.test(text)) throw bad('wait is a whole number of seconds.');
@@ -53,6 +62,7 @@ function waitMsOf({ query, raw }: WebRequest, most: number): { waitMs: number; p
 
 function wishOf(request: WebRequest, most: number): Wish {
   const { query, raw } = request;
+  checkQuery(query, ['wait', 'until', 'since']);
   const [until, since] = [query.get('until') ?? 'change', query.get('since')];
   if (until !== 'change' && until !== 'final') throw bad('until is change or final.');
   if (since !== null && !JOB_STATES.some((state) => state === since)) {
@@ -124,6 +134,7 @@ export function createJobWatchRoutes(options: JobWatchRoutesOptions): readonly W
   });
   return [
     route('/gateway/v1/jobs/events', ({ queue, raw, query, method }, visitor, { caller, account }) => {
+      checkQuery(query, ['since']);
       const last = raw.headers['last-event-id'];
       const after = (typeof last === 'string' ? last : query.get('since')) || null;
       if (after !== null && after.length > 100) throw bad('The event id is too long.');

@@ -96,6 +96,24 @@ describe('the stream of events', () => {
     using stream = await readEvents(world.gateway.port, alice, { 'last-event-id': '0.deadbeef-12' });
     const reset = await stream.find('reset', ({ event }) => event === 'reset');
     assert.ok(reset.id !== null);
+    assert.deepEqual(
+      stream.events.filter(({ event }) => event === 'ready'),
+      [],
+      'in its place',
+    );
+  });
+
+  it('is asked for with parameters that there are', async () => {
+    for (const [query, name] of [
+      ['since=a-1&since=a-2', 'since'],
+      ['sinse=a-1', 'sinse'],
+      ['wait=1', 'wait'],
+    ] as const) {
+      const answer = await world.call('GET', `/gateway/v1/jobs/events?${query}`, { token: alice });
+      const { detail } = (await answer.json()) as { detail: string };
+      assert.equal(answer.status, 400, query);
+      assert.match(detail, new RegExp(`"${name}"`));
+    }
   });
 
   it('is bounded for one person', async () => {

@@ -124,6 +124,17 @@ describe('a job that is asked for', () => {
     for (const query of ['wait=x', 'wait=-1', 'until=never', 'since=whenever']) {
       assert.equal((await look(world, alice, `1?${query}`)).status, 400, query);
     }
+    for (const [query, name] of [
+      ['wait=1&wait=2', 'wait'],
+      ['wait=1&foo=1', 'foo'],
+      ['wait=1&untill=final', 'untill'],
+      ['Wait=1', 'Wait'],
+      ['until=final&until=final', 'until'],
+    ] as const) {
+      const { status, job } = await look(world, alice, `1?${query}`);
+      assert.equal(status, 400, query);
+      assert.match(String(job.detail), new RegExp(`"${name}"`));
+    }
     const submitOnly = await world.token('alice', ['submit']);
     assert.equal((await look(world, submitOnly, '1')).status, 403);
     assert.equal((await world.call('GET', '/gateway/v1/jobs/1')).status, 401);
