@@ -96,11 +96,27 @@ const [polls, refused] = await Promise.all([
   poll(pollers, urls, PATH, { seconds, intervalMs: 200 }),
   poll(wrong, urls, PATH, { seconds, intervalMs: 200 }),
 ]);
+// Whose new JWT is refused as well is told so. A user has one call at a time: two refusals in a row are of the same call.
+interface Request {
+  readonly account: string | null;
+  readonly auth: string;
+}
+const requests = (await standin.control('GET', '/ledger/requests')) as Request[];
+let twice = 0;
+for (const user of users) {
+  let refusedBefore = false;
+  for (const { auth } of requests.filter(({ account }) => account === user)) {
+    const again: boolean = auth === 'refused' && refusedBefore;
+    if (again) twice += 1;
+    refusedBefore = auth === 'refused' && !again;
+  }
+}
+const told = polls.failures.get('503 GW_CREDENTIAL_UNAVAILABLE') ?? 0;
 figures.add(
   `calls with ${values['refuse-rate']} of good JWTs refused (${polls.calls})`,
-  '0 failed',
+  `${twice} failed, refused twice`,
   counted(polls.failures),
-  polls.failures.size === 0,
+  told === twice && polls.failures.size === (twice === 0 ? 0 : 1),
 );
 const tries = await loginsOf(standin, WRONG);
 const most = Math.ceil(seconds / coolDown);
