@@ -1,5 +1,14 @@
 import { accountQuery, LOG_FIELDS } from './job-query.ts';
-import { askJobs, clockOffset, type LogRow, type SeenJob, SKEW_MS, SLACK_MS, seenJob } from './job-search.ts';
+import {
+  askJobs,
+  clockOffset,
+  type LogRow,
+  REPLICAS_MS,
+  type SeenJob,
+  SKEW_MS,
+  SLACK_MS,
+  seenJob,
+} from './job-search.ts';
 import type { Parts, Work } from './parts.ts';
 import type { Origin } from './ports.ts';
 import { isAnothers, type Lost } from './reconcile.ts';
@@ -9,8 +18,6 @@ export type Absence = { readonly proved: true } | { readonly proved: false; read
 
 /** So many jobs are held against the record of who submitted them. */
 const MOST_ROWS = 1000;
-/** The clocks of two replicas may differ by so much: one lost it, another looks for it. */
-const REPLICAS_MS = 10_000;
 /** So many of the newest jobs are tried as the control. */
 const CONTROLS = 20;
 /** A submission may take so long from being sent to being recorded, and no clock may be in more doubt. */

@@ -1,4 +1,4 @@
-import type { JobText } from './job-text.ts';
+import { type JobText, lastPart } from './job-text.ts';
 import { type Mark, markField } from './mark.ts';
 
 /** Characters that mean nothing in a selection rule. All else is compared in the gateway instead of being quoted. */
@@ -11,7 +11,6 @@ export interface JobQuery {
 }
 
 const FEW = 10;
-const SOME = 500;
 /** Jobs of an account that are looked through one by one. */
 const MANY = 5000;
 
@@ -39,13 +38,14 @@ export function accountQuery(account: string, seconds: number): JobQuery {
 
 const sinceTerm = (seconds: number): string => `submittime>=${Math.max(0, Math.floor(seconds))}`;
 
-/** The jobs of an account since `seconds` (of the epoch) that name the log file, or all of them when its name is not plain. */
+/** The jobs of an account since `seconds` (of the epoch) that name the last part of the log file, or all of them when it is not plain. */
 export function logQuery(account: string, { logfile }: JobText, seconds: number): JobQuery {
-  const plain = PLAIN.test(logfile);
+  // vovserver may show the path in another spelling than it was given.
+  const name = lastPart(logfile);
   const where = [
     ...(PLAIN.test(account) ? [`user==${account}`] : []),
     sinceTerm(seconds),
-    ...(plain ? [`command^${logfile}`] : []),
+    ...(PLAIN.test(name) ? [`command^${name}`] : []),
   ];
-  return query(LOG_FIELDS, where, plain ? SOME : MANY);
+  return query(LOG_FIELDS, where, MANY);
 }

@@ -2,6 +2,7 @@ import { type Clock, GatewayError } from '../kernel/index.ts';
 import { normalJobId } from './job-id.ts';
 import { type JobQuery, LOG_FIELDS, logQuery, markQuery } from './job-query.ts';
 import type { JobText } from './job-text.ts';
+import { isTheJob, mayName, names } from './log-name.ts';
 import { type Mark, markField } from './mark.ts';
 import type { Answer, SubmissionWay } from './ports.ts';
 import { type Row, readRows } from './query-rows.ts';
@@ -40,6 +41,10 @@ export type LogRow = Row<(typeof LOG_FIELDS)[number]>;
 export const SKEW_MS = 300_000;
 /** SUBMITTIME and Date are whole seconds. */
 export const SLACK_MS = 2000;
+/** The clocks of two replicas may differ by so much: one lost it, another looks for it. */
+export const REPLICAS_MS = 10_000;
+/** So many jobs are held against the record of who submitted them. */
+const MOST_NEAR = 1000;
 
 const unsure = (reason: string): Found => ({ kind: 'unsure', reason });
 
@@ -85,48 +90,40 @@ export function clockOffset(answer: Answer, now: number): number | null {
   return Number.isNaN(date) ? null : date - now;
 }
 
-const NAME_PART = /[A-Za-z0-9_.-]/;
-
-/** Whether a command names this file, not one whose name only holds it. */
-function names(command: string, logfile: string): boolean {
-  for (let at = command.indexOf(logfile); at >= 0; at = command.indexOf(logfile, at + 1)) {
-    const around = [command[at - 1] ?? ' ', command[at + logfile.length] ?? ' '];
-    if (!around.some((char) => NAME_PART.test(char))) return true;
-  }
-  return false;
-}
-
-const folder = (path: string): string => (path.length > 1 ? path.replace(/\/+$/, '') : path);
-
-/** COMMAND is stored as `vw <command> > <logfile>` (tutorial); the first word is the wrapper. */
-function isTheJob(row: LogRow, { rundir, logfile, command }: JobText): boolean {
-  const written = `${command} > ${logfile}`;
-  const [wrapper = ''] = row.command.split(' ', 1);
-  const same = row.command === written || row.command === `${wrapper} ${written}`;
-  return same && folder(row.dir) === folder(rundir);
-}
-
 export const seenJob = (row: LogRow): SeenJob => ({
   jobId: normalJobId(row.idint) ?? row.idint,
   submitTime: row.submittime,
 });
 
+const millis = ({ submittime }: LogRow): number => Number(submittime) * 1000;
+
+/**
+ * Adopted is a job only that says all of it and is not older than the sending. There is none only when nothing may be it: by
+ * whatever spelling of the log file, and as early as clocks may differ.
+ */
 async function byLogfile({ way, clock, isAnothers }: JobSearchOptions, wanted: Wanted, job: JobText): Promise<Found> {
-  const query = logQuery(wanted.account, job, (wanted.sentAt - SKEW_MS) / 1000);
+  const { account, sentAt } = wanted;
+  const earliest = sentAt - SKEW_MS;
+  const query = logQuery(account, job, earliest / 1000);
   const asked = await askJobs(way, query, LOG_FIELDS);
   if (asked === null) return unsure('no good answer to the search by log file');
   const { answer, rows } = asked;
   if (rows.length >= query.limit) return unsure('too many jobs to look through');
-  const offset = clockOffset(answer, clock.now()) ?? 0;
-  const since = wanted.sentAt + offset - SLACK_MS;
+  const offset = clockOffset(answer, clock.now());
+  const since = sentAt + (offset ?? 0) - SLACK_MS - REPLICAS_MS;
+  if (since < earliest) return unsure('the clocks of vovserver and gateway are too far apart');
+  const doubtful = offset === null ? earliest : since;
+  // A time that is no number is in doubt, too.
   const near = rows.filter(
-    (row) => row.user === wanted.account && Number(row.submittime) * 1000 >= since && names(row.command, job.logfile),
+    (row) => row.user === account && !(millis(row) < doubtful) && mayName(row.command, job.logfile),
   );
+  if (near.length > MOST_NEAR) return unsure('too many jobs that may be it');
   const anothers = await Promise.all(near.map((row) => isAnothers(seenJob(row))));
   const open = near.filter((_, at) => anothers[at] === false);
-  const [row, ...more] = open;
-  if (row === undefined) return { kind: 'none' };
-  if (more.length > 0 || !isTheJob(row, job)) return unsure('jobs that may be it, or not');
+  if (open.length === 0) return { kind: 'none' };
+  const named = open.filter((row) => millis(row) >= since && (names(row.command, job.logfile) || isTheJob(row, job)));
+  const [row, ...more] = named;
+  if (row === undefined || more.length > 0 || !isTheJob(row, job)) return unsure('jobs that may be it, or not');
   return { kind: 'one', jobId: seenJob(row).jobId, job: seenJob(row) };
 }
 

@@ -1,3 +1,5 @@
+import { posix } from 'node:path';
+
 /** What a submission says of its job, as far as the job can be found again by it. */
 export interface JobText {
   readonly rundir: string;
@@ -23,3 +25,6 @@ export function readJobText(body: Buffer): JobText | null {
   if (typeof rundir !== 'string' || typeof logfile !== 'string' || typeof command !== 'string') return null;
   return rundir === '' || logfile === '' || command === '' ? null : { rundir, logfile, command };
 }
+
+/** The last part of a path, which is the same whatever stands before it. */
+export const lastPart = (path: string): string => posix.basename(posix.normalize(path));

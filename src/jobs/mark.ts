@@ -1,3 +1,4 @@
+import { foldField } from '../access/index.ts';
 import type { Config } from '../config/index.ts';
 import { readMembers } from './job-text.ts';
 
@@ -15,10 +16,10 @@ export interface Mark {
   readonly text: string;
 }
 
-/** Whether a body can carry a mark: a JSON object in which nobody has set the field. */
+/** Whether a body can carry a mark: a JSON object in which nobody has set the field, by whatever spelling vovserver takes for it. */
 export function takesMark(marker: Marker, body: Buffer): boolean {
   const members = readMembers(body);
-  return members !== null && !Object.keys(members).some((name) => name.toLowerCase() === marker);
+  return members !== null && !Object.keys(members).some((name) => foldField(name) === marker);
 }
 
 /** A mark that nobody can guess; null when the body cannot carry one. */

@@ -25,9 +25,6 @@ interface Earlier<K extends Kept['kind'] = Kept['kind']> {
   readonly state: Kept & { readonly kind: K };
 }
 
-/** A sending that was lost, and how the quotas know it. */
-type LostAttempt = Lost & { readonly attempt: string };
-
 /** Makes a submission without a key; one that repeats another whose outcome is unknown is looked for first. */
 export async function submitUnkeyed(parts: Parts, submission: Submission, way: SubmissionWay): Promise<Answer> {
   const job = readJobText(submission.body);
@@ -110,17 +107,19 @@ async function lost(parts: Parts, passed: Passed, at: number, error: unknown): P
   const { submission, natural, attempt } = passed;
   const settledAt = parts.clock.now() + parts.settle.lostMs;
   if (natural !== null) {
-    const found = await lookAtOnce(parts, natural, submission, at);
-    if (found !== null) return adopt(parts, natural, { ...submission, mark: null, at, attempt }, found);
+    const { account, requestId } = submission;
+    const sending: Lost = { account, requestId, mark: null, sought: natural.job, at, attempt };
+    const found = await lookAtOnce(parts, natural, sending);
+    if (found !== null) return adopt(parts, natural, sending, found);
     await remember(parts, natural, { kind: 'unknown', at, settledAt }, attempt);
   }
   parts.report.submission(submission.queue, 'unknown');
   throw outcomeUnknown(parts.clock, settledAt + parts.settle.readAgeMs, false, error);
 }
 
-async function lookAtOnce(parts: Parts, work: NaturalWork, lost: Submission, at: number): Promise<string | null> {
+async function lookAtOnce(parts: Parts, work: NaturalWork, lost: Lost): Promise<string | null> {
   try {
-    const found = await reconcile(parts, work, { ...lost, mark: null, sought: work.job, at });
+    const found = await reconcile(parts, work, lost);
     return found.kind === 'one' ? found.jobId : null;
   } catch {
     return null;
@@ -147,14 +146,14 @@ function rememberLater(parts: Parts, id: string, record: SubmissionRecord): Prom
 }
 
 /** The job that was found at once, before anything was remembered. */
-async function adopt(parts: Parts, work: NaturalWork, lost: LostAttempt, jobId: string): Promise<Answer> {
+async function adopt(parts: Parts, work: NaturalWork, lost: Lost, jobId: string): Promise<Answer> {
   const kept = adoptedAnswer(jobId);
   await noteFound(parts, work, lost, jobId);
   await keepUndelivered(parts, work, kept, lost.attempt);
   return replay(kept);
 }
 
-async function noteFound(parts: Parts, { submission }: NaturalWork, lost: LostAttempt, jobId: string): Promise<void> {
+async function noteFound(parts: Parts, { submission }: NaturalWork, lost: Lost, jobId: string): Promise<void> {
   const counted = parts.quotas.commit(submission, lost.attempt, jobId);
   await Promise.all([counted, recordOrigin(parts, submission, jobId, lost)]);
   parts.report.submission(submission.queue, 'adopted');
@@ -216,13 +215,7 @@ async function resolve(parts: Parts, work: NaturalWork, earlier: Earlier<'unknow
 }
 
 /** The job that was found takes the place of the doubt until its answer is heard; a store that fails changes no answer. */
-async function adoptKept(
-  parts: Parts,
-  work: NaturalWork,
-  stored: Stored,
-  lost: LostAttempt,
-  jobId: string,
-): Promise<Answer> {
+async function adoptKept(parts: Parts, work: NaturalWork, stored: Stored, lost: Lost, jobId: string): Promise<Answer> {
   const kept = adoptedAnswer(jobId);
   const done = withState(stored.record, { kind: 'done', answer: kept });
   await parts.store.put(work.id, stored, done, parts.config().jobs.implicitKeyLife).catch(() => null);

@@ -142,6 +142,7 @@ describe('mark', () => {
     ['a list', '[{}]'],
     ['a field of the caller', '{"jobname":"mine"}'],
     ['a field of the caller in other letters', '{"JobName":""}'],
+    ['a field of the caller in another spelling', '{"job_name":"mine"}'],
   ];
   for (const [what, body] of without) {
     it(`is not put where there is ${what}`, () => assert.equal(createMark('jobname', Buffer.from(body), zeros), null));
@@ -270,7 +271,7 @@ describe('query', () => {
   it('narrows by what is plain only', () => {
     const where = (account: string, logfile: string): string =>
       whereOf(logQuery(account, { logfile, rundir: '/x', command: 'y' }, 1_800_000_000).target);
-    assert.equal(where('alice', 'logs/a-1.log'), 'user==alice submittime>=1800000000 command^logs/a-1.log');
+    assert.equal(where('alice', 'logs/a-1.log'), 'user==alice submittime>=1800000000 command^a-1.log');
     assert.equal(where('alice', 'my log'), 'user==alice submittime>=1800000000');
     assert.equal(where('a|b', '-log'), 'submittime>=1800000000');
   });
