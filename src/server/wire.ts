@@ -265,6 +265,8 @@ function wireSteps(options: WireOptions, parts: Known, vendorPages: CarryPage): 
       ownership,
       carrier,
       broker,
+      clock,
+      report,
     }),
     noteJob: createNoteJob(origins, carrier, broker, clock),
     forward: createForward(carrier, broker),

@@ -1,13 +1,15 @@
 import { checkTarget, createRowFilter, type RowsPlan, type Visibility } from '../../access/index.ts';
 import type { Ownership } from '../../jobs/index.ts';
-import { type Account, GatewayError, type Identity } from '../../kernel/index.ts';
+import { type Account, type Clock, GatewayError, type Identity } from '../../kernel/index.ts';
+import type { Report } from '../../observe/index.ts';
 import type { Broker } from '../../tokens/index.ts';
-import { ByteBudget, type Carrier, type UpstreamCall } from '../../upstream/index.ts';
-import { HeldBytes } from '../held-bytes.ts';
+import type { Carrier, UpstreamCall } from '../../upstream/index.ts';
+import { HeldBudget, HeldBytes } from '../held-bytes.ts';
 import { createJobWay } from '../job-way.ts';
 import { RowSink } from '../row-sink.ts';
 import type { Scope, Step } from '../scope.ts';
 import { upstreamCall } from '../upstream-call.ts';
+import { writeBody } from '../write-body.ts';
 
 export interface ShowOwnOptions {
   /** True under `jobs.visibility: own`. */
@@ -17,11 +19,15 @@ export interface ShowOwnOptions {
   readonly ownership: Ownership;
   readonly carrier: Carrier;
   readonly broker: Broker;
+  readonly clock: Clock;
+  readonly report: Pick<Report, 'log'>;
   /** Bytes of filtered answers in memory at most, also of those that their readers are slow to take. */
   readonly heldBytes?: number;
 }
 
 const HELD_BYTES = 64 * 1024 * 1024;
+/** What the answers of one person hold at most, of all. */
+const PART = 1 / 4;
 
 /** They see whose job is whose by their role, so rows tell them nothing new. */
 const seesAll = ({ roles }: Identity): boolean => roles.some((role) => role !== 'user');
@@ -49,7 +55,8 @@ interface Reading {
  */
 export function createShowOwn(options: ShowOwnOptions): Step {
   const { hides, visibility, limits, ownership, carrier, broker } = options;
-  const budget = new ByteBudget(options.heldBytes ?? HELD_BYTES);
+  const { clock, report, heldBytes = HELD_BYTES } = options;
+  const budget = new HeldBudget(heldBytes, heldBytes * PART);
 
   const checkOwner = async ({ call, account, identity }: Reading, jobId: string): Promise<void> => {
     const { queue, name, shared } = account;
@@ -83,16 +90,19 @@ export function createShowOwn(options: ShowOwnOptions): Step {
     const { headers, visible } = await sink.answer();
     const { status, contentType, body } = visible;
     const own = ['Content-Type', contentType, 'Content-Length', String(body.length), 'Cache-Control', 'no-store'];
+    held.releaseWith(scope.res);
     scope.res.writeHead(status, [...scope.head, ...headers, ...own]);
-    scope.res.end(body);
     scope.result = { ...result, status, bytesOut: body.length };
+    if (await writeBody(scope.res, body, clock)) return;
+    const { subject } = identity;
+    const fields = { event: 'slow_reader_cut', queue, account: name, subject, request_id: scope.meta.requestId };
+    report.log.warn(fields, 'a filtered answer was broken off: its reader took nothing of it');
   };
 
   const showRows = async (reading: Reading, plan: RowsPlan): Promise<void> => {
-    const held = new HeldBytes(budget);
+    const held = new HeldBytes(budget, reading.identity.subject);
     try {
       await writeRows(reading, plan, held);
-      held.releaseWith(reading.scope.res);
     } catch (error) {
       held.release();
       throw error;
