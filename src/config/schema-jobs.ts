@@ -121,9 +121,9 @@ export const jobsSchema = z.strictObject({
     .default(72 * 3_600_000)
     .describe('An Idempotency-Key is remembered this long: a retry after a weekend must still find it.'),
   implicitKeyLife: duration()
-    .default(24 * 3_600_000)
+    .default(15 * 60_000)
     .describe(
-      'After a submission with an unknown outcome, an equal one (account, rundir, logfile) without a key is answered by what is found of the first, for this long. 0s: never.',
+      'After a submission without a key whose outcome is unknown, or whose caller had gone, an equal one (account, rundir, logfile, command) is answered by what is found of the first, for this long; by an answer that nobody heard for 15 minutes at most. A script that is to be run again later would lose its job. 0s: never.',
     ),
   marker: z
     .enum(['none', 'jobname', 'proplist'])

@@ -11,6 +11,8 @@ import { type KeptAnswer, type SubmissionRecord, type SubmissionState, withState
 import type { Stored } from './record-store.ts';
 
 const LEASE_MS = 6000;
+/** Who repeats what it takes for lost does so within this time; an equal submission after it is a new one, of the next night. */
+const UNHEARD_MS = 15 * 60_000;
 
 /** A submission without a key, by whose it is and what vovserver itself tells jobs apart by: account, run directory and log file. */
 interface NaturalWork extends Work {
@@ -137,11 +139,16 @@ function remember(parts: Parts, work: NaturalWork, state: Kept, attempt: string)
   return rememberLater(parts, id, record);
 }
 
+function lifeOf(parts: Parts, { state }: SubmissionRecord): number {
+  const { implicitKeyLife } = parts.config().jobs;
+  return state.kind === 'done' ? Math.min(implicitKeyLife, UNHEARD_MS) : implicitKeyLife;
+}
+
 /** Holds nothing but the record while the store is away: no body, and no way to its caller. */
 function rememberLater(parts: Parts, id: string, record: SubmissionRecord): Promise<void> {
   return parts.late('a submission without a key that may be repeated', async () => {
     const before = await parts.store.read(id);
-    await parts.store.put(id, before, record, parts.config().jobs.implicitKeyLife);
+    await parts.store.put(id, before, record, lifeOf(parts, record));
   });
 }
 
@@ -218,7 +225,7 @@ async function resolve(parts: Parts, work: NaturalWork, earlier: Earlier<'unknow
 async function adoptKept(parts: Parts, work: NaturalWork, stored: Stored, lost: Lost, jobId: string): Promise<Answer> {
   const kept = adoptedAnswer(jobId);
   const done = withState(stored.record, { kind: 'done', answer: kept });
-  await parts.store.put(work.id, stored, done, parts.config().jobs.implicitKeyLife).catch(() => null);
+  await parts.store.put(work.id, stored, done, lifeOf(parts, done)).catch(() => null);
   await noteFound(parts, work, lost, jobId);
   return deliver(parts, work, lost.attempt, kept);
 }

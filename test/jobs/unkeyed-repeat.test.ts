@@ -116,6 +116,17 @@ describe('the repeat of a submission without a key', () => {
     assert.notEqual(jobIdOf(await post(world)), job, 'the next one is meant anew');
   });
 
+  it('is a new one a while after the answer that nobody heard, however long losses are remembered', async () => {
+    for (const begin of [unheardOne, lostOne]) {
+      await using world = await begin();
+      const job = world.vovserver.jobs[0]?.id;
+      await world.clock.advance(5 * 60_000);
+      assert.equal(jobIdOf(await post(world, world, { gone: () => true })), job);
+      await world.clock.advance(15 * 60_000 + 1);
+      assert.notEqual(jobIdOf(await post(world)), job, 'of the next night');
+    }
+  });
+
   it('is not sent again once its job could have run and been forgotten, and says what to do', async () => {
     await using world = await lostOne();
     world.vovserver.jobs.length = 0;
