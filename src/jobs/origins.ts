@@ -84,15 +84,16 @@ export function createOrigins({ kv, sealer, hashKey, config, clock, report, seen
         const key = keyOf(origin.queue, jobId);
         await kv.set(key, seal(key, kept), lifeOf(kept));
       };
-      const tell = (event: string, error: unknown, message: string, level: 'warn' | 'error'): void => {
+      const told = (event: { readonly event: string }, error: unknown): object => {
         const { queue, account, user, tokenId, address, requestId } = origin;
         const who = { queue, account, user, token_id: tokenId, address, request_id: requestId };
-        report.log[level]({ event, ...who, reason: `job ${jobId}: ${messageOf(error)}` }, message);
+        return { ...event, ...who, reason: `job ${jobId}: ${messageOf(error)}` };
       };
+      const { log } = report;
       await late(`who submitted job ${jobId}`, write, {
         // With all of it: the process may end before the store is back.
-        waits: (error) => tell('origin_later', error, 'who submitted a job is written later', 'warn'),
-        lost: (error) => tell('origin_lost', error, 'who submitted a job is in this line only', 'error'),
+        waits: (error) => log.warn(told({ event: 'origin_later' }, error), 'who submitted a job is written later'),
+        lost: (error) => log.error(told({ event: 'origin_lost' }, error), 'who submitted a job is in this line only'),
       });
     },
     find: async (queue, jobId) => (await read(queue, jobId).catch(away))?.origin ?? null,

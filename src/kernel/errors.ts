@@ -241,7 +241,7 @@ export const ERROR_CODES = {
     status: 504,
     title: 'It is not known whether vovserver executed this',
     meaning: 'The request may have reached vovserver, but its answer was lost. The gateway did not send it again.',
-    mend: 'Look whether it took effect (for a submission: list your jobs) before you send it again.',
+    mend: 'Repeat a submission that had an Idempotency-Key with the same key: its job is looked for before anything is sent. Else look whether it took effect (list your jobs) before you send it again.',
   },
 } as const;
 
