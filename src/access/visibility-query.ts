@@ -25,7 +25,10 @@ export interface RowsPlan {
 }
 
 /** What a query is once it was read. */
-export type QueryPlan = { readonly kind: 'plain'; readonly target: string } | ({ readonly kind: 'rows' } & RowsPlan);
+export type QueryPlan =
+  /** `number`: what it names by this number must be no job of somebody else. */
+  | { readonly kind: 'plain'; readonly target: string; readonly number?: string }
+  | ({ readonly kind: 'rows' } & RowsPlan);
 
 /** Longest answer that is looked through: rows. */
 export const MOST_ROWS = 50_000;

@@ -29,8 +29,10 @@ export const VISIBLE_BYTES = 16_777_216;
 const JOB_ID = /^[0-9]{1,12}$/;
 const NAME = /^[\x20-\x7e]{1,256}$/;
 const ERROR_KEYS = ['errmsg', 'errormsg', 'error'] as const;
-const WITHHELD =
-  'vovserver refused the query. Its reason is not shown, since it may tell of the jobs of others (jobs.visibility is own); check the names of the fields, and where.';
+const WITHHELD = 'Its reason is not shown, since it may tell of the jobs of others (jobs.visibility is own);';
+/** Of the bare list nothing can be wrong but that this vovserver has none. */
+const REFUSED_QUERY = `vovserver refused the query. ${WITHHELD} check the names of the fields, and where.`;
+const REFUSED_LIST = `vovserver refused the list. ${WITHHELD} if it has none, ask /api/v3/query?from=jobs.`;
 
 type Cell = string | number | boolean | null;
 type Members = Readonly<Record<string, unknown>>;
@@ -269,7 +271,8 @@ export function createRowFilter(plan: RowsPlan, reader: Reader): RowFilter {
 }
 
 /** What is told of an answer of vovserver that is no success: its status, and for a set nothing. */
-export function withheld(status: number, { isSet, format }: RowsPlan): VisibleAnswer {
+export function withheld(status: number, { isSet, format, target }: RowsPlan): VisibleAnswer {
   if (isSet && status < 500) return nothing(format);
-  return json(status, Buffer.from(JSON.stringify({ error: WITHHELD })));
+  const error = target === '/api/v3/jobs' ? REFUSED_LIST : REFUSED_QUERY;
+  return json(status, Buffer.from(JSON.stringify({ error })));
 }

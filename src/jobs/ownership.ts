@@ -77,6 +77,16 @@ export function createOwnership({ origins, clock }: OwnershipOptions): Ownership
       await (call.shared ? checkShared(call, jobId) : checkPersonal(call, jobId, way));
     },
     isOwn: async (call, way) => isOwn(call, checkedId(call.jobId), way),
+    async isOther(call, way) {
+      const jobId = checkedId(call.jobId);
+      try {
+        if ((await userOf(call, jobId, way)) === null) return false;
+      } catch (error) {
+        if (error instanceof GatewayError && error.code === 'GW_NOT_YOURS') return true;
+        throw error;
+      }
+      return !(await isOwn(call, jobId, way));
+    },
     async submittedBy({ queue, account, subject }, jobIds) {
       // The mark of an origin: no two parts can be read as another two.
       const wanted = JSON.stringify([account, subject]);

@@ -115,6 +115,8 @@ export interface Ownership {
   check(call: JobCall, way: Pick<SubmissionWay, 'read'>): Promise<void>;
   /** As `check`, but roles do not count and nothing is told: false for the job of another, and for none. Throws what is in the way of knowing. */
   isOwn(call: JobCall, way: Pick<SubmissionWay, 'read'>): Promise<boolean>;
+  /** True when there is such a job, and it is not one's own as `isOwn` tells. Throws as `isOwn`. */
+  isOther(call: JobCall, way: Pick<SubmissionWay, 'read'>): Promise<boolean>;
   /** Which of the jobs (ids without leading zeros) a person submitted over a shared account. Throws GW_STORE_UNAVAILABLE. */
   submittedBy(
     who: { readonly queue: string; readonly account: string; readonly subject: string },

@@ -140,6 +140,37 @@ describe('the plan of a read', () => {
     it(`lets through ${path}`, () => assert.deepEqual(plan(path), { kind: 'plain', target: path }));
   }
 
+  it('looks first whether a number below an open object is the job of somebody else', () => {
+    const target = '/api/v3/hosts/45080/command';
+    assert.deepEqual(plan(target), { kind: 'plain', target, number: '45080' });
+    assert.deepEqual(plan('/api/v3/hosts/00045080'), { ...plan('/api/v3/hosts/45080') });
+    assert.deepEqual(plan('/api/v3/hosts/1/name'), { kind: 'plain', target: '/api/v3/hosts/1/name' });
+    for (const name of ['3node', '10-0-0-1', 'farm1.example.com', 'e5', 'node7']) {
+      assert.deepEqual(plan(`/api/v3/hosts/${name}`), { kind: 'plain', target: `/api/v3/hosts/${name}` });
+    }
+    for (const odd of ['45080.0', '0xb018', '0o130030', '4508e1', '45_080', '1234567890123', '-45080', '.5']) {
+      assert.throws(() => plan(`/api/v3/hosts/${odd}/command`), isRefused, odd);
+    }
+  });
+
+  for (const [path, says] of [
+    ['/api/v3/project/45080/command', /Below project no other number than 1 can be read/],
+    ['/api/v3/objects/1', /Below objects no id can be read/],
+    ['/api/v3/jobs/abc', /by its number/],
+    ['/api/v3/jobs/1/a/b', /Behind jobs at most an id and the name of one field/],
+    ['/api/v3/hosts/0x10', /Below hosts an id is a name, or a number of 1 to 12 digits/],
+    ['/api/v3/users/1', /this names users/],
+  ] as const) {
+    it(`says why it refuses ${path}`, () => assert.throws(() => plan(path), { message: says }));
+  }
+
+  it('blames no query where there was none', () => {
+    const text = (target: string): string => withheld(405, { ...PLAN, target }).body.toString();
+    assert.match(text('/api/v3/jobs'), /refused the list.*ask \/api\/v3\/query\?from=jobs/);
+    assert.doesNotMatch(text('/api/v3/jobs'), /names of the fields/);
+    assert.match(text('/api/v3/query?from=jobs'), /names of the fields, and where/);
+  });
+
   it('has no say in what is no read of vovserver', () => {
     assert.deepEqual(plan('/healthz'), { kind: 'pass' });
   });

@@ -212,6 +212,21 @@ describe('whether a job is one’s own', () => {
     assert.equal(await ownership.isOwn(call('alice', 'farm', '1'), way), false);
   });
 
+  it('is another’s where there is a job and it is not one’s own', async () => {
+    const { ownership, way } = created('alice');
+    assert.equal(await ownership.isOther(call('alice', 'alice', '7'), way), false);
+    assert.equal(await ownership.isOther(call('bob', 'bob', '0007'), way), true);
+    const farm = created('farm');
+    assert.equal(await farm.ownership.isOther(call('alice', 'farm', '1'), farm.way), false);
+    assert.equal(await farm.ownership.isOther(call('bob', 'farm', '1'), farm.way), true);
+    const none = created('', json(404, {}));
+    assert.equal(await none.ownership.isOther(call('alice', 'farm', '1'), none.way), false, 'there is none');
+    const denied = created('', json(403, {}));
+    assert.equal(await denied.ownership.isOther(call('alice', 'alice', '7'), denied.way), true);
+    const odd = created('', json(500, {}));
+    await assert.rejects(odd.ownership.isOther(call('alice', 'alice', '7'), odd.way), codeIs('GW_UPSTREAM_INVALID'));
+  });
+
   it('throws what is in the way of knowing, and for what is no job id', async () => {
     const { ownership, way } = created('', json(500, {}));
     await assert.rejects(ownership.isOwn(call('alice', 'alice', '7'), way), codeIs('GW_UPSTREAM_INVALID'));

@@ -254,6 +254,14 @@ describe('jobs.visibility', () => {
     assert.match((await farm.call('alice', 'GET', '/api/v3/query?select=name&from=hosts&limit=1')).text, /farm1/);
     assert.match((await farm.call('alice', 'GET', '/api/v3/hosts/2/name')).text, /farm2/);
     assert.equal((await farm.call('alice', 'GET', '/api/v3/users/1')).status, 403);
+    const path = `/api/v3/hosts/${farm.job('alice')}`;
+    for (const tail of ['', '/command', '/*']) {
+      const { status, text } = await farm.call('carol', 'GET', `${path}${tail}`);
+      assert.deepEqual([status, /GW_NOT_FOUND/.test(text)], [404, true], tail);
+    }
+    const ofBen = `/api/v3/hosts/${farm.job('ben')}/command`;
+    assert.match((await farm.call('ann', 'GET', ofBen)).text, /GW_NOT_FOUND/, 'nor on a shared account');
+    assert.doesNotMatch((await farm.call('alice', 'GET', `${path}/command`)).text, /GW_NOT_FOUND/);
   });
 
   it('server, the default, shows what vovserver shows', async () => {

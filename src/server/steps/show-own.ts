@@ -64,6 +64,13 @@ export function createShowOwn(options: ShowOwnOptions): Step {
     if (!(await ownership.isOwn({ queue, account: name, shared, identity, jobId }, way))) throw notFound();
   };
 
+  /** Below whatever object vovserver may show a job, when the number is a job's. */
+  const checkNumber = async ({ call, account, identity }: Reading, jobId: string): Promise<void> => {
+    const { queue, name, shared } = account;
+    const way = createJobWay(carrier, broker, call, account);
+    if (await ownership.isOther({ queue, account: name, shared, identity, jobId }, way)) throw notFound();
+  };
+
   const forward = async ({ scope, call, account }: Reading, target: string): Promise<void> => {
     scope.result = await carrier.forward({ ...call, target }, broker.credentialFor(account), scope.res);
   };
@@ -113,7 +120,10 @@ export function createShowOwn(options: ShowOwnOptions): Step {
     const { meta } = reading.scope;
     const plan = visibility().plan(meta.method, checkTarget(meta.target, limits()), reading.account);
     if (plan.kind === 'pass') return;
-    if (plan.kind === 'plain') return await forward(reading, plan.target);
+    if (plan.kind === 'plain') {
+      if (plan.number !== undefined) await checkNumber(reading, plan.number);
+      return await forward(reading, plan.target);
+    }
     if (plan.jobId !== null) await checkOwner(reading, plan.jobId);
     if (plan.kind === 'rows') await showRows(reading, plan);
   };
