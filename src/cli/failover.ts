@@ -185,7 +185,7 @@ function conclude(
   if (isInterrupted) {
     const outcome =
       chosen === null
-        ? `no replica had switched; ${queue} stays where it was, and submissions go on.`
+        ? `no replica had switched; ${queue} stays where it was, and submissions go on. One that was just about to may still do it: see the log.`
         : `${left} of ${answers.size} replicas had not switched to ${chosen} yet; they follow by themselves and hold submissions back until then.`;
     err(`vovgw failover: interrupted, the order was taken back: ${outcome}\n`);
     return 1;
