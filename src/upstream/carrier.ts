@@ -17,7 +17,7 @@ import type {
   WholeAnswer,
 } from './ports.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { ByteBudget, HeldAnswer } from './share-bounds.ts';
+import { AnswerBudget, HeldAnswer } from './share-bounds.ts';
 import { isForEqualReads, shareKeyOf } from './share-key.ts';
 import { SharedReads } from './shared-reads.ts';
 
@@ -64,7 +64,7 @@ class SharingCarrier implements Carrier {
   readonly #way: PlainWay;
   readonly #shared: SharedReads;
   readonly #cache: MicroCache;
-  readonly #budget: ByteBudget;
+  readonly #budget: AnswerBudget;
 
   constructor(options: CarrierOptions) {
     const { clock, report, cacheBytes: bytes, cacheEntries: entries } = options;
@@ -75,7 +75,7 @@ class SharingCarrier implements Carrier {
       ...(bytes === undefined ? {} : { bytes }),
       ...(entries === undefined ? {} : { entries }),
     });
-    this.#budget = new ByteBudget(options.heldBytes ?? 64 * 1024 * 1024);
+    this.#budget = new AnswerBudget(options.heldBytes ?? 64 * 1024 * 1024, clock);
     this.#shared = new SharedReads({
       way: this.#way,
       cache: this.#cache,

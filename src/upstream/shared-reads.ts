@@ -8,7 +8,7 @@ import { type Tagged, tagAnswer, writeTagged } from './micro-cache-answer.ts';
 import { storableLife } from './micro-cache-rules.ts';
 import type { PlainWay } from './plain-way.ts';
 import type { CoalesceConfig, ForwardResult, Turn, WholeAnswer } from './ports.ts';
-import { type ByteBudget, HeldAnswer, RecentKeys } from './share-bounds.ts';
+import { type AnswerBudget, HeldAnswer, RecentKeys } from './share-bounds.ts';
 import { isForEqualReads } from './share-key.ts';
 import { AnswerTooLong } from './sink.ts';
 import { type Slot, SlotTable } from './slot.ts';
@@ -18,7 +18,7 @@ import { writeAnswer } from './write-answer.ts';
 export interface SharedReadsOptions {
   readonly way: PlainWay;
   readonly cache: MicroCache;
-  readonly budget: ByteBudget;
+  readonly budget: AnswerBudget;
   readonly clock: Clock;
   readonly report: Pick<Report, 'coalesced'>;
   /** Different reads that are known at once. */

@@ -92,6 +92,26 @@ describe('bounds', () => {
     await shared(road, [{ target: '/api/v3/third' }, { target: '/api/v3/third' }]);
   });
 
+  it('of memory: who was slow to read makes room after half a minute, when others need it', async () => {
+    const clock = createManualClock();
+    const road = createFakeRoad({ heldBytes: 150_000, clock });
+    road.state.config = { ...CONFIG, maxBytes: 100_000 };
+    const slow = await shared(road, [{}, {}]);
+    only(road.going).answer({ body: Buffer.alloc(90_000) });
+    await settle();
+    const cut = (): boolean[] => slow.map(({ response }) => response.destroyed);
+    await clock.advance(29_999);
+    road.call({ target: '/b' });
+    assert.deepEqual(cut(), [false, false]);
+    await clock.advance(1);
+    assert.deepEqual(cut(), [false, false], 'nobody needs it');
+    road.call({ target: '/b' });
+    assert.deepEqual(cut(), [true, true]);
+    for (const going of [...road.going]) going.answer();
+    await settle();
+    await shared(road, [{ target: '/b' }, { target: '/b' }]);
+  });
+
   it('of memory: reached while a turn is waited for, all go by themselves', async () => {
     const road = createFakeRoad({ heldBytes: 1000 });
     for (const target of ['/a', '/a', '/a', '/b', '/b', '/b']) road.call({ target });

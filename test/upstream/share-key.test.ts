@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ByteBudget, HeldAnswer, RecentKeys } from '../../src/upstream/share-bounds.ts';
+import { AnswerBudget, HeldAnswer, RecentKeys } from '../../src/upstream/share-bounds.ts';
 import { shareKeyOf } from '../../src/upstream/share-key.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { callOf } from './calls.ts';
@@ -64,7 +64,7 @@ describe('the budget of bytes', () => {
   it('gets the bytes of an answer back when the last of its responses is closed, in any order', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 8 }), fc.nat(), (closedBefore, writtenAt) => {
-        const budget = new ByteBudget(100);
+        const budget = new AnswerBudget(100, createManualClock());
         budget.take(60);
         const held = new HeldAnswer(budget, 60);
         const open: FakeResponse[] = [];
