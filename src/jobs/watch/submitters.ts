@@ -51,12 +51,9 @@ const stepOf = (state: JobState): number => (BEGINNING.includes(state) ? 0 : isF
 const isBack = (known: Pick<Known, 'step' | 'ended'>, { state, ended }: WatchedJob): boolean =>
   stepOf(state) < known.step || (known.ended > 0 && ended > 0 && ended !== known.ended);
 
-/** Creates the memory of them: for a minute, until the server changes, and until a job goes back to its beginning. */
-export function createSubmitters({ account, origins, clock, epoch }: SubmittersOptions): Submitters {
+/** What is known of the submitters: for a minute, until the server changes, and until a job goes back to its beginning. */
+function createMemory(clock: Clock, epoch: () => string) {
   const kept = new Map<string, Known>();
-  /** Jobs that had no record when they were asked for twice. */
-  const unrecorded = createShortMemory<true>(clock);
-  const absentKey = ({ jobId }: WatchedJob): string => JSON.stringify([epoch(), jobId]);
 
   const keep = ({ jobId, state, ended }: WatchedJob, known: Pick<Known, 'subject' | 'until'>): void => {
     kept.delete(jobId);
@@ -81,6 +78,16 @@ export function createSubmitters({ account, origins, clock, epoch }: SubmittersO
     if (known !== undefined && isBack(known, job)) return true;
     return !isFinal(job.state) && isFinal(stateOf(origin.lastSeen?.status ?? ''));
   };
+  return { keep, recall, isDoubtful };
+}
+
+/** Creates the answers to who submitted what, from memory or from the record. */
+export function createSubmitters({ account, origins, clock, epoch }: SubmittersOptions): Submitters {
+  const { keep, recall, isDoubtful } = createMemory(clock, epoch);
+  /** Jobs that had no record when they were asked for twice. */
+  const unrecorded = createShortMemory<true>(clock);
+  const absentKey = ({ jobId }: WatchedJob): string => JSON.stringify([epoch(), jobId]);
+
   /** Null without a record. */
   const read = async (job: WatchedJob, late: boolean): Promise<string | null> => {
     const origin = await origins.find(account.queue, job.jobId);
