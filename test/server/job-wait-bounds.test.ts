@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { eventually } from '../world/eventually.ts';
 import { createWorld, type World } from '../world/world.ts';
+import { readEvents } from './event-reader.ts';
 
 // What bounds questions about jobs, through the whole gateway.
 
@@ -58,5 +60,35 @@ describe('a question about a job', () => {
     assert.deepEqual([olga.status, theirs.status], [404, 404]);
     assert.doesNotMatch(String(olga.body.detail), /yours/, 'an operator sees those of everybody');
     assert.match(String(theirs.body.detail), /yours/);
+  });
+});
+
+describe('a list of vovserver from an older copy', () => {
+  it('frees no quota of jobs that live, and tells nobody that they are gone', async () => {
+    const jobs = { watch: { interval: '200ms' }, quotas: [{ name: 'few', liveJobs: 2 }] };
+    await using world = await createWorld({ config: { limits: { mode: 'off' }, log: { level: 'error' }, jobs } });
+    const alice = await world.token('alice');
+    using stream = await readEvents(world.gateway.port, alice);
+    await stream.find('ready', ({ event }) => event === 'ready');
+    const ids = [await submit(world, alice, 'old-1'), await submit(world, alice, 'old-2')];
+    for (const id of ids) await stream.find(id, ({ data }) => data.job_id === id && data.state === 'running');
+    const columns = ['idint', 'user', 'statusnc', 'host', 'durationpp', 'exit', 'ended'];
+    const body = { errmsg: '', columns: columns.map((field, col) => ({ col, field })), rows: [] };
+    const old = { kind: 'answer', status: 200, path: 'query', text: JSON.stringify(body) } as const;
+    world.vovserver.setFaults({ rules: [old] });
+    const since = world.vovserver.ledger.requests.length;
+    const reads = (): number =>
+      world.vovserver.ledger.requests.slice(since).filter(({ target }) => /^\/api\/v3\/jobs\/\d+$/.test(target)).length;
+    await eventually('both are read by themselves, more than once', () => reads() >= 4);
+    assert.equal(await submit(world, alice, 'old-3'), 'undefined', 'refused');
+    assert.deepEqual(
+      stream.events.filter(({ data }) => data.final === true),
+      [],
+    );
+    const [gone = ''] = ids;
+    await world.call('PUT', `/api/v3/jobs/${gone}`, { token: alice, json: { action: 'stop' } });
+    const end = await stream.find('its end', ({ data }) => data.job_id === gone && data.final === true);
+    assert.equal(end.data.state, 'failed', 'a read of the job itself tells what it is doing');
+    await eventually('there is room for one', async () => (await submit(world, alice, 'old-4')) !== 'undefined');
   });
 });
