@@ -34,7 +34,7 @@ const { values, number } = readFlags(
   },
   {
     least: { faults: 0, failovers: 0, scenes: 0 },
-    oneOf: { marker: ['none', 'jobname', 'proplist'], 'logfile-rule': ['error', 'sleeping'] },
+    oneOf: { marker: ['none', 'jobname'], 'logfile-rule': ['error', 'sleeping'] },
   },
 );
 const { marker } = values;

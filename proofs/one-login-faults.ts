@@ -100,17 +100,20 @@ const [polls, refused] = await Promise.all([
 interface Request {
   readonly account: string | null;
   readonly auth: string;
+  readonly target: string;
 }
 const requests = (await standin.control('GET', '/ledger/requests')) as Request[];
 let twice = 0;
 for (const user of users) {
   let refusedBefore = false;
-  for (const { auth } of requests.filter(({ account }) => account === user)) {
+  for (const { auth } of requests.filter(({ account, target }) => account === user && target === PATH)) {
     const again: boolean = auth === 'refused' && refusedBefore;
     if (again) twice += 1;
     refusedBefore = auth === 'refused' && !again;
   }
 }
+const refusals = requests.filter(({ auth }) => auth === 'refused').length;
+figures.add('good JWTs refused, by the ledger', 'shown only', refusals, true);
 const told = polls.failures.get('503 GW_CREDENTIAL_UNAVAILABLE') ?? 0;
 figures.add(
   `calls with ${values['refuse-rate']} of good JWTs refused (${polls.calls})`,
