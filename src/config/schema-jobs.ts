@@ -123,7 +123,7 @@ export const jobsSchema = z.strictObject({
   implicitKeyLife: duration()
     .default(15 * 60_000)
     .describe(
-      'After a submission without a key whose outcome is unknown, or whose caller had gone, an equal one (account, rundir, logfile, command) is answered by what is found of the first, for this long; by an answer that nobody heard for 15 minutes at most. A script that is to be run again later would lose its job. 0s: never.',
+      'After a submission without a key whose outcome is unknown, or whose caller had gone, an equal one (account, rundir, logfile, command) is answered by what is found of the first, for this long, and until its absence could be proved (settle); by an answer that nobody heard for 15 minutes at most. A script that is to be run again later would lose its job. 0s: never.',
     ),
   marker: z
     .enum(['none', 'jobname', 'proplist'])

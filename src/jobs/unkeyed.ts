@@ -13,6 +13,8 @@ import type { Stored } from './record-store.ts';
 const LEASE_MS = 6000;
 /** Who repeats what it takes for lost does so within this time; an equal submission after it is a new one, of the next night. */
 const UNHEARD_MS = 15 * 60_000;
+/** A loss is remembered at least so much longer than its job may still show up. */
+const SETTLED_MS = 60_000;
 
 /** A submission without a key, by whose it is and what vovserver itself tells jobs apart by: account, run directory and log file. */
 interface NaturalWork extends Work {
@@ -139,9 +141,12 @@ function remember(parts: Parts, work: NaturalWork, state: Kept, attempt: string)
   return rememberLater(parts, id, record);
 }
 
+/** A loss that was forgotten before its job must show would be sent again without a look. */
 function lifeOf(parts: Parts, { state }: SubmissionRecord): number {
   const { implicitKeyLife } = parts.config().jobs;
-  return state.kind === 'done' ? Math.min(implicitKeyLife, UNHEARD_MS) : implicitKeyLife;
+  if (state.kind === 'done') return Math.min(implicitKeyLife, UNHEARD_MS);
+  const { lostMs, readAgeMs } = parts.settle;
+  return Math.max(implicitKeyLife, lostMs + readAgeMs + SETTLED_MS);
 }
 
 /** Holds nothing but the record while the store is away: no body, and no way to its caller. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Answer, SubmissionWay } from '../../src/jobs/index.ts';
 import { GatewayError } from '../../src/kernel/index.ts';
-import { createJobsWorld, type JobsWorld, type Replica, submissionOf } from './jobs-world.ts';
+import { BODY, createJobsWorld, type JobsWorld, jobsConfig, type Replica, submissionOf } from './jobs-world.ts';
 import { createMortal } from './mortal.ts';
 
 const jobIdOf = ({ body }: Answer): number => JSON.parse(body.toString()).jobid;
@@ -114,6 +114,20 @@ describe('the repeat of a submission without a key', () => {
     const job = jobIdOf(await post(world, replica, { deliver }));
     await world.clock.advance(LEASE);
     assert.notEqual(jobIdOf(await post(world)), job, 'the next one is meant anew');
+  });
+
+  it('is looked for until its absence could be proved, however short a life losses are given', async () => {
+    await using world = await lostOne();
+    world.config = jobsConfig({ implicitKeyLife: 30_000 });
+    world.vovserver.reading = 'away';
+    world.vovserver.mishaps = ['lost-after'];
+    const L2 = { ...BODY, logfile: 'L2' };
+    const again = () => world.submissions.submit(submissionOf({ key: null, json: L2 }), world.vovserver.way('alice'));
+    await assert.rejects(again(), codeIs('GW_OUTCOME_UNKNOWN'));
+    await world.clock.advance(69_000);
+    world.vovserver.reading = 'ok';
+    assert.equal(jobIdOf(await again()), world.vovserver.jobs[1]?.id);
+    assert.equal(world.vovserver.jobs.length, 2);
   });
 
   it('is a new one a while after the answer that nobody heard, however long losses are remembered', async () => {
