@@ -8,11 +8,19 @@ import { type Caller, CONFIG, createFakeRoad, type Going, settle } from './fake-
 import { countingCredential } from './rig.ts';
 
 type Step =
-  | { readonly do: 'come'; readonly account: number; readonly target: number }
+  | { readonly do: 'come'; readonly account: number; readonly target: number; readonly person: number }
   | { readonly do: 'leave' | 'answer' | 'fail' | 'turn'; readonly which: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('come' as const), account: fc.nat(1), target: fc.nat(1) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('come' as const),
+      account: fc.nat(1),
+      target: fc.nat(1),
+      person: fc.nat(2),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('answer' as const), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('fail' as const), which: fc.nat(20) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), which: fc.nat(20) }) },
@@ -50,7 +58,8 @@ async function play(steps: readonly Step[], turns: number, breaths: readonly num
       const account = `user${one.account}`;
       const target = `/api/v3/jobs/${one.target}`;
       const begunBefore = road.begun.length;
-      came.push({ caller: road.call({ account, target }), account, target, begunBefore, left: false });
+      const caller = road.call({ account, target, identity: `person${one.person}` });
+      came.push({ caller, account, target, begunBefore, left: false });
     } else if (one.do === 'leave') {
       const who = pick(came, one.which);
       if (who === undefined) return;
