@@ -58,17 +58,13 @@ export function createShowOwn(options: ShowOwnOptions): Step {
   const { clock, report, heldBytes = HELD_BYTES } = options;
   const budget = new HeldBudget(heldBytes, heldBytes * PART);
 
-  const checkOwner = async ({ call, account, identity }: Reading, jobId: string): Promise<void> => {
+  /** `number`: what else than a job may have it; then it must only be no job of another. */
+  const checkOwner = async ({ call, account, identity }: Reading, jobId: string, kind: 'job' | 'number') => {
     const { queue, name, shared } = account;
     const way = createJobWay(carrier, broker, call, account);
-    if (!(await ownership.isOwn({ queue, account: name, shared, identity, jobId }, way))) throw notFound();
-  };
-
-  /** Below whatever object vovserver may show a job, when the number is a job's. */
-  const checkNumber = async ({ call, account, identity }: Reading, jobId: string): Promise<void> => {
-    const { queue, name, shared } = account;
-    const way = createJobWay(carrier, broker, call, account);
-    if (await ownership.isOther({ queue, account: name, shared, identity, jobId }, way)) throw notFound();
+    const job = { queue, account: name, shared, identity, jobId };
+    const isShown = kind === 'job' ? await ownership.isOwn(job, way) : !(await ownership.isOther(job, way));
+    if (!isShown) throw notFound();
   };
 
   const forward = async ({ scope, call, account }: Reading, target: string): Promise<void> => {
@@ -121,10 +117,10 @@ export function createShowOwn(options: ShowOwnOptions): Step {
     const plan = visibility().plan(meta.method, checkTarget(meta.target, limits()), reading.account);
     if (plan.kind === 'pass') return;
     if (plan.kind === 'plain') {
-      if (plan.number !== undefined) await checkNumber(reading, plan.number);
+      if (plan.number !== undefined) await checkOwner(reading, plan.number, 'number');
       return await forward(reading, plan.target);
     }
-    if (plan.jobId !== null) await checkOwner(reading, plan.jobId);
+    if (plan.jobId !== null) await checkOwner(reading, plan.jobId, 'job');
     if (plan.kind === 'rows') await showRows(reading, plan);
   };
 
