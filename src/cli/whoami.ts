@@ -49,7 +49,10 @@ async function whoAmI(argv: readonly string[], env: Environment, out: Print): Pr
 }
 
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-const words = (value: unknown): string => list(value).map((word) => plain(word)).join(', ') || 'none';
+const words = (value: unknown): string =>
+  list(value)
+    .map((word) => plain(word))
+    .join(', ') || 'none';
 const member = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 

@@ -39,5 +39,9 @@ export function createStoreDoubts(kv: KeyValue, report: Pick<Report, 'log'>, clo
     }
   };
   const again = clock.every(EVERY_MS, () => void look());
-  return { list: () => (refused ? [...doubts, NOT_ASKED] : doubts), look, [Symbol.dispose]: () => again[Symbol.dispose]() };
+  return {
+    list: () => (refused ? [...doubts, NOT_ASKED] : doubts),
+    look,
+    [Symbol.dispose]: () => again[Symbol.dispose](),
+  };
 }
