@@ -81,14 +81,15 @@ async function pass(
     throw error;
   }
   const verdict = readVerdict(answer);
-  if (verdict.kind === 'refused') await parts.quotas.cancel(submission, attempt);
+  const over = verdict.kind === 'failed' && isOver(answer);
+  if (verdict.kind === 'refused' || over) await parts.quotas.cancel(submission, attempt);
   if (verdict.kind === 'accepted') {
     const counted = parts.quotas.commit(submission, attempt, verdict.jobId);
     await Promise.all([counted, recordOrigin(parts, submission, verdict.jobId)]);
     if (natural !== null) await keepUndelivered(parts, natural, keepAnswer(answer, verdict.jobId), attempt);
   }
   // A repeat is answered by the job if there is one, and not held back if there is none: this was an answer.
-  const lostOnTheWay = verdict.kind === 'failed' && !isOver(answer);
+  const lostOnTheWay = verdict.kind === 'failed' && !over;
   const doubtful = verdict.kind === 'nonsense' || verdict.kind === 'doubted' || lostOnTheWay;
   if (doubtful && natural !== null) {
     await remember(parts, natural, { kind: 'unknown', at, settledAt: at - parts.settle.readAgeMs }, attempt);

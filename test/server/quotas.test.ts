@@ -73,6 +73,7 @@ describe('jobs.quotas on the road', () => {
     for (let at = 0; at < 4; at += 1) {
       assert.equal((await submit('carol', job({ rundir: '/etc' }))).status, 422);
       assert.equal((await submit('carol', { rundir: '/proj' })).status, 400);
+      assert.equal((await submit('carol', one)).status, 500, 'its log file is in use');
     }
     for (let at = 0; at < 3; at += 1) assert.equal((await submit('carol')).status, 200);
     assert.deepEqual([(await submit('carol')).code, made('carol')], ['GW_QUOTA', 4]);
