@@ -34,7 +34,16 @@ const { values, number } = readFlags(
     control: 'yes',
   },
   {
-    least: { 'loop-ms': 0, 'read-ms': 0, 'submit-ms': 0, 'row-ms': 0, spread: 0 },
+    least: {
+      connections: 100,
+      pairs: 2,
+      seconds: 5,
+      'loop-ms': 0,
+      'read-ms': 0,
+      'submit-ms': 0,
+      'row-ms': 0,
+      spread: 0,
+    },
     oneOf: { account: ['own', 'shared'], mode: ['off', 'fixed', 'adaptive'], control: ['yes', 'no'] },
   },
 );
