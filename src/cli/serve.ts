@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { type ConfigChange, type ConfigResult, createConfigWatcher, type Fault, loadConfig } from '../config/index.ts';
 import { messageOf, systemClock } from '../kernel/index.ts';
 import { watchFiles } from '../platform/index.ts';
@@ -55,9 +56,16 @@ function untilStopped(gateway: Gateway): Promise<number> {
   });
 }
 
+/**
+ * In a rush, calls wait and what belongs to them lives long; V8 then allocates such objects in its old space, and goes on to do
+ * so when the rush is over: each collection of the young ones takes five times as long (13 % of the requests per second).
+ */
+const keepShortLivedYoung = (): void => setFlagsFromString('--no-allocation-site-pretenuring');
+
 /** `vovgw serve`: runs the gateway until SIGTERM or SIGINT; SIGHUP or a changed file reloads the configuration. */
 export async function runServe(argv: string[], env: Environment, out: Print, err: Print): Promise<number> {
   if (helped(argv, USAGE, out)) return 0;
+  keepShortLivedYoung();
   let named: string | undefined;
   try {
     named = parseArgs({ args: argv, options: { config: { type: 'string' } } }).values.config;
