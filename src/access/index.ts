@@ -2,7 +2,6 @@
 export { checkHeaders } from './check-headers.ts';
 export { decideRoute } from './decide-route.ts';
 export { createSubmissionPolicy, policyRefusal, type SubmissionPolicy } from './policy.ts';
-export { foldField } from './policy-names.ts';
 export type { Purpose } from './policy-rule.ts';
 export type { PolicyDecision, PolicyViolation, RouteDecision } from './ports.ts';
 export { createRouteTable, type DescribedRoute, describeRoutes, isApiPath, type RouteTable } from './route-table.ts';

@@ -1,4 +1,5 @@
-import { foldField, isFieldName, shownField } from './policy-names.ts';
+import { foldField } from '../kernel/index.ts';
+import { isFieldName, shownField } from './policy-names.ts';
 
 /** The fields of a submission by their names as written, or why the body must not be read. */
 export type PolicyBody =

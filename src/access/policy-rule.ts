@@ -1,6 +1,5 @@
 import type { Config } from '../config/index.ts';
-import type { Identity } from '../kernel/index.ts';
-import { foldField, isShortForm } from './policy-names.ts';
+import { foldField, type Identity, isShortForm } from '../kernel/index.ts';
 import { createValueCheck, type ValueCheck } from './policy-values.ts';
 import type { PolicyViolation } from './ports.ts';
 

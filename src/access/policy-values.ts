@@ -1,4 +1,5 @@
 import type { Config } from '../config/index.ts';
+import { isBelow } from '../kernel/index.ts';
 import { OddNumber } from './policy-body.ts';
 
 export type FieldRule = Config['jobs']['policy'][number]['fields'][string];
@@ -16,11 +17,6 @@ const PATH_SEGMENT_REFUSED = /\/(?:\.{0,2})(?:\/|$)/;
 const isPlainPath = (path: string): boolean =>
   path === '/' ||
   (PLAIN_PATH.test(path) && path.trim() === path && !PATH_SEGMENT_REFUSED.test(path.replace(/\/$/, '')));
-
-function isBelow(path: string, folder: string): boolean {
-  const base = folder.endsWith('/') ? folder : `${folder}/`;
-  return path === base.slice(0, -1) || path.startsWith(base);
-}
 
 function patternCheck(pattern: string): (text: string) => string | null {
   // Alone first: otherwise `a)|(b` would close the anchored group and escape from it.

@@ -1,7 +1,7 @@
 import type { Config } from '../config/index.ts';
-import { GatewayError, type Identity } from '../kernel/index.ts';
+import { foldField, GatewayError, type Identity } from '../kernel/index.ts';
 import { readPolicyBody, withFields } from './policy-body.ts';
-import { foldField, shownField } from './policy-names.ts';
+import { shownField } from './policy-names.ts';
 import { type CompiledRule, compileRule, type Fields, type Purpose } from './policy-rule.ts';
 import type { PolicyDecision, PolicyViolation } from './ports.ts';
 

@@ -1,3 +1,4 @@
+import { foldField, isBelow } from '../kernel/index.ts';
 import { patternFault } from './bounded-pattern.ts';
 import type { Check, CheckFinding } from './checks.ts';
 import {
@@ -20,19 +21,13 @@ const KNOWN_FIELDS = [
   ...['proplist', 'schedule,date', 'setName', 'user', 'wait', 'wait,options', 'wrapper', 'xdur'],
 ] as const;
 
-/** Short forms that a change of a job (PATCH) takes; a submission has the long ones. */
-const SHORT: Readonly<Record<string, string>> = { cmd: 'command', dir: 'rundir', res: 'resources' };
-
 /** Fields that hold no number. */
 const TEXTS: ReadonlySet<string> = new Set(['command', 'logfile', 'rundir']);
 
-/** As the policy compares names. */
-const fold = (name: string): string => name.toLowerCase().replace(/[^a-z0-9,]/g, '');
-
 /** The known field that was probably meant; null for a known one and for what is like none. */
 function meant(name: string, spellingCounts: boolean): string | null {
-  const folded = fold(name);
-  const known = SHORT[folded] ?? KNOWN_FIELDS.find((field) => fold(field) === folded);
+  const folded = foldField(name);
+  const known = KNOWN_FIELDS.find((field) => foldField(field) === folded);
   if (known !== undefined) return spellingCounts && known !== name ? known : null;
   const longer = KNOWN_FIELDS.find((field) => field.startsWith(`${folded},`));
   return longer ?? nearest(name, KNOWN_FIELDS);
@@ -51,9 +46,6 @@ function* misspelt(rule: RuleDraft, path: string): Generator<CheckFinding> {
 const isEmpty = (part: object | undefined): boolean => part !== undefined && Object.keys(part).length === 0;
 const saysNothing = ({ pattern, oneOf, under, most, required }: FieldDraft): boolean =>
   required === false && [pattern, oneOf, under, most].every((rule) => rule === undefined);
-
-const isBelow = (path: string, folder: string): boolean =>
-  path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 
 /** Why none of the values of `oneOf` passes the rules beside it, by the names of these rules; null when one does. */
 function excluded({ oneOf, pattern, under, most }: FieldDraft): string | null {

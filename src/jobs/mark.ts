@@ -1,5 +1,5 @@
-import { foldField } from '../access/index.ts';
 import type { Config } from '../config/index.ts';
+import { foldField } from '../kernel/index.ts';
 import { readMembers } from './job-text.ts';
 
 type Marker = Exclude<Config['jobs']['marker'], 'none'>;
