@@ -16,6 +16,7 @@ const OPTIONS = {
   port: { type: 'string', default: '8080' },
   'idp-port': { type: 'string', default: '8081' },
   'admin-port': { type: 'string', default: '9464' },
+  help: { type: 'boolean', default: false },
 } as const;
 const USAGE = 'npm run demo [-- --port 8080 --idp-port 8081 --admin-port 9464]';
 
@@ -29,6 +30,10 @@ function readOptions() {
 }
 
 const values = readOptions();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const QUEUE = 'demo';
 const user = userInfo().username;
 const passwords: Readonly<Record<string, string>> = {
