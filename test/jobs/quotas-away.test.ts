@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { GatewayError } from '../../src/kernel/index.ts';
+import type { GatewayError } from '../../src/kernel/index.ts';
 import { createMemoryKeyValue, type KeyValue, StoreUnavailable } from '../../src/platform/index.ts';
 import { createManualClock } from '../world/manual-clock.ts';
-import {
-  callerOf,
-  createLiveJobs,
-  createQuotaReplica,
-  type LiveJobs,
-  type Quota,
-  type QuotaReplica,
-  quotaOf,
-  tryReserve,
-} from './quotas-world.ts';
+import { createLiveJobs, createQuotaActs, type LiveJobs, refusalOf } from './quotas-world.ts';
 
 let clock: ReturnType<typeof createManualClock>;
 let kv: KeyValue;
 let vov: LiveJobs;
-let ids = 0;
 let broken = false;
 let guarded: KeyValue;
-const nextId = (): string => `id${++ids}`;
+const { join, take, makeJob } = createQuotaActs(() => ({ clock, kv, vov }));
 
 beforeEach(() => {
   broken = false;
@@ -36,24 +26,6 @@ beforeEach(() => {
     },
   };
 });
-
-const join = (list: Partial<Quota>[], on = kv, replicas = 1): QuotaReplica =>
-  createQuotaReplica(on, clock, list.map(quotaOf), replicas);
-const take = (replica: QuotaReplica, user: string, ...groups: string[]) =>
-  tryReserve(replica, callerOf(user, ...groups), nextId(), vov.way);
-const refusalOf = (got: 'taken' | GatewayError): GatewayError => {
-  assert.ok(got instanceof GatewayError, String(got));
-  return got;
-};
-/** Takes and makes a job of it. */
-async function makeJob(replica: QuotaReplica, jobId: number, user = 'alice', ...groups: string[]) {
-  const id = nextId();
-  const got = await tryReserve(replica, callerOf(user, ...groups), id, vov.way);
-  if (got !== 'taken') return got;
-  vov.jobs.set(jobId, { user, status: 'Queued' });
-  await replica.quotas.commit(callerOf(user, ...groups), id, String(jobId));
-  return got;
-}
 
 describe('quotas while the store is away', () => {
   const away = (): KeyValue => ({

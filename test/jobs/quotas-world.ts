@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { Config } from '../../src/config/index.ts';
 import {
   createOrigins,
@@ -106,4 +107,33 @@ export async function tryReserve(
     if (error instanceof GatewayError && error.code === 'GW_QUOTA') return error;
     throw error;
   }
+}
+
+export const refusalOf = (got: 'taken' | GatewayError): GatewayError => {
+  assert.ok(got instanceof GatewayError, String(got));
+  return got;
+};
+
+/** What people do with quotas, on the store and the vovserver of the test under way. */
+export function createQuotaActs(world: () => { readonly clock: Clock; readonly kv: KeyValue; readonly vov: LiveJobs }) {
+  let ids = 0;
+  const nextId = (): string => `id${++ids}`;
+  const join = (list: Partial<Quota>[], on = world().kv, replicas = 1): QuotaReplica =>
+    createQuotaReplica(on, world().clock, list.map(quotaOf), replicas);
+  const reserve = (replica: QuotaReplica, caller: QuotaCaller, id = nextId()) =>
+    tryReserve(replica, caller, id, world().vov.way);
+  return {
+    nextId,
+    join,
+    take: (replica: QuotaReplica, user: string, ...groups: string[]) => reserve(replica, callerOf(user, ...groups)),
+    /** Takes and makes a job of it. */
+    async makeJob(replica: QuotaReplica, jobId: number, user = 'alice', ...groups: string[]) {
+      const id = nextId();
+      const got = await reserve(replica, callerOf(user, ...groups), id);
+      if (got !== 'taken') return got;
+      world().vov.jobs.set(jobId, { user, status: 'Queued' });
+      await replica.quotas.commit(callerOf(user, ...groups), id, String(jobId));
+      return got;
+    },
+  };
 }

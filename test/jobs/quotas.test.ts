@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { GatewayError } from '../../src/kernel/index.ts';
 import { createMemoryKeyValue, type KeyValue } from '../../src/platform/index.ts';
 import { createManualClock } from '../world/manual-clock.ts';
 import { createFakeVovserver } from './fake-vovserver.ts';
@@ -8,44 +7,24 @@ import { BODY, submissionOf } from './jobs-world.ts';
 import {
   callerOf,
   createLiveJobs,
-  createQuotaReplica,
+  createQuotaActs,
   type LiveJobs,
   memberOf,
-  type Quota,
   type QuotaReplica,
-  quotaOf,
+  refusalOf,
   tryReserve,
 } from './quotas-world.ts';
 
 let clock: ReturnType<typeof createManualClock>;
 let kv: KeyValue;
 let vov: LiveJobs;
-let ids = 0;
-const nextId = (): string => `id${++ids}`;
+const { nextId, join, take, makeJob } = createQuotaActs(() => ({ clock, kv, vov }));
 
 beforeEach(() => {
   clock = createManualClock();
   kv = createMemoryKeyValue({ clock });
   vov = createLiveJobs();
 });
-
-const join = (list: Partial<Quota>[], on = kv, replicas = 1): QuotaReplica =>
-  createQuotaReplica(on, clock, list.map(quotaOf), replicas);
-const take = (replica: QuotaReplica, user: string, ...groups: string[]) =>
-  tryReserve(replica, callerOf(user, ...groups), nextId(), vov.way);
-const refusalOf = (got: 'taken' | GatewayError): GatewayError => {
-  assert.ok(got instanceof GatewayError, String(got));
-  return got;
-};
-/** Takes and makes a job of it. */
-async function makeJob(replica: QuotaReplica, jobId: number, user = 'alice', ...groups: string[]) {
-  const id = nextId();
-  const got = await tryReserve(replica, callerOf(user, ...groups), id, vov.way);
-  if (got !== 'taken') return got;
-  vov.jobs.set(jobId, { user, status: 'Queued' });
-  await replica.quotas.commit(callerOf(user, ...groups), id, String(jobId));
-  return got;
-}
 
 describe('submissions per minute and day', () => {
   it('are counted over all replicas, by person, and told with the exact time', async () => {
